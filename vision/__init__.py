@@ -1,0 +1,1 @@
+"""Pixels: captioning, detection and face encoders will live here."""
