@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_REASONS = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file is larger than this file system or limit allows",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "the operation is not permitted",
+    errno.EROFS: "the disk can only be read",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EEXIST: "a file of that name is in the way",
+}
+
 
 class UsageError(ValueError):
     """A mistake in what the user typed or supplied, told in one line.
@@ -9,3 +25,16 @@ class UsageError(ValueError):
     The message says what was found, what was expected, where, and what to do. The command line
     prints it without a traceback and exits with status 2; a Python caller catches a `ValueError`.
     """
+
+
+@contextmanager
+def writing_to(path: Path | str) -> Iterator[None]:
+    """Tell a full disk, a used-up quota or a missing permission as a `UsageError` in one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REASONS:
+            raise
+        raise UsageError(
+            f"cannot write {path}: {_REASONS[error.errno]}; make room there or choose another place"
+        ) from error

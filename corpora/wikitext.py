@@ -10,6 +10,8 @@ is no prose is taken out whole, and what it leaves behind is tidied afterwards.
     Andorra has 468 km² of land.
 """
 
+# ruff: noqa: RUF001 (dashes, minus and multiplication signs are meant as they stand)
+
 from __future__ import annotations
 
 import re
@@ -56,9 +58,11 @@ SUPERSCRIPTS = str.maketrans("0123456789-−–+", "⁰¹²³⁴⁵⁶⁷⁸⁹�
 # Templates that stand for some of their own arguments: name -> position of the words.
 _ARGUMENT = {
     **dict.fromkeys(
-        ("angbr angle bracket big em blockquote quote keypress midsize native name nobold nowrap "
-         "resize sc small smaller smallcaps strong tooltip vr var abbr sic as written us$ flag "
-         "country railgauge main2 ill nihongo nihongo2 unicode vanchor visible anchor").split(),
+        ("abbr", "angbr", "angle bracket", "as written", "big", "blockquote", "country", "em",
+         "flag", "ill", "keypress", "main2", "midsize", "native name", "nihongo", "nihongo2",
+         "nobold", "nowrap", "quote", "railgauge", "resize", "sc", "sic", "small", "smallcaps",
+         "smaller", "strong", "tooltip", "unicode", "us$", "vanchor", "var", "visible anchor",
+         "vr"),
         0,
     ),
     "lang": 1,
@@ -184,5 +188,6 @@ def _tidy(line: str) -> str:
     line = _until_stable(lambda line: EMPTY_BRACKETS.sub("", line), line)
     line = re.sub(r"\(\s*(?:[,;]\s*)+", "(", line)
     line = re.sub(r"(?:\s*[,;])+\s*\)", ")", line)
-    line = re.sub(r"\s+(?=[,;.:](?:\s|$))", "", line)
+    line = re.sub(r"(?<=\()\s+|\s+(?=\))", "", line)
+    line = re.sub(r"^[\s,;.:]+\s|\s+(?=[,;.:](?:\s|$))", "", line)
     return re.sub(r"\s+", " ", line).strip()

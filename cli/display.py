@@ -1,0 +1,273 @@
+"""What a terminal shows: coloured tokens, scores, tables and training as it happens.
+
+The only file that knows Rich. Commands import it when they have something to show, because Rich is
+not needed for `--json`, and importing it takes longer than `--help` may.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cli.format import (
+    clock,
+    evaluation_line,
+    finite,
+    number,
+    progress_line,
+    sparkline,
+    visible,
+)
+
+if TYPE_CHECKING:
+    from nlp.core.scoring import Score
+
+# Backgrounds that black text stays readable on, for tokens that only have to differ.
+TOKEN_COLOURS = ("#a5d8ff", "#b2f2bb", "#ffec99", "#ffc9c9", "#d0bfff", "#ffd8a8")
+
+# Surprisal in bits, and its background colour: green was expected, red was not.
+SURPRISAL_COLOURS = (
+    *((0.0, (178, 242, 187)), (4.0, (233, 250, 150)), (8.0, (255, 236, 153))),
+    *((12.0, (255, 192, 120)), (18.0, (255, 135, 135))),
+)
+
+
+def facts(rows: Mapping[str, object]) -> None:
+    """Print names and what they are, one a line."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        grid.add_row(Text(name, style="dim"), Text(str(value)))
+    Console().print(grid)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table: the first column to the left, the numbers after it to the right."""
+    shown = _columns(*columns)
+    for row in rows:
+        shown.add_row(*(Text(str(cell)) for cell in row))
+    Console().print(shown)
+
+
+def tokens(texts: Iterable[str], ids: Sequence[int] | None = None) -> None:
+    """Print tokens on alternating colours, with their ids behind them if given."""
+    strip = Text()
+    for place, text in enumerate(texts):
+        style = f"black on {TOKEN_COLOURS[place % len(TOKEN_COLOURS)]}"
+        strip.append(visible(text), style=style)
+        if ids is not None:
+            strip.append(f"{ids[place]} ", style="dim")
+        if text.endswith("\n"):
+            strip.append("\n")
+    Console().print(strip, soft_wrap=True)
+
+
+def merges(word: str, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Print how a word is built: the rank of each merge, the pair, and the pieces after it."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("merge", "pair", "pieces"):
+        shown.add_column(name)
+    shown.add_row("", "", _pieces(list(word)))
+    for step in steps:
+        pair = Text(f"{visible(step['left'])} + {visible(step['right'])}")
+        shown.add_row(f"{step['rank']:,}", pair, _pieces(step["pieces"]))
+    Console().print(shown)
+
+
+def _pieces(texts: Iterable[str]) -> Text:
+    strip = Text()
+    for place, text in enumerate(texts):
+        strip.append(visible(text), f"black on {TOKEN_COLOURS[place % len(TOKEN_COLOURS)]}")
+        strip.append("\u200a")  # a hair of space, so that pieces differ without colours too
+    return strip
+
+
+def surprisal_style(bits: float | None) -> str:
+    """Black on the colour of a surprisal in bits; dim where there is none."""
+    if bits is None:
+        return "dim"
+    for (below, colour), (above, next_colour) in pairwise(SURPRISAL_COLOURS):
+        if bits < above:
+            share = max(0.0, (bits - below) / (above - below))
+            mixed = (a + share * (b - a) for a, b in zip(colour, next_colour, strict=True))
+            return "black on #" + "".join(f"{round(part):02x}" for part in mixed)
+    return "black on #" + "".join(f"{part:02x}" for part in next_colour)
+
+
+def scores(
+    scored: Sequence[Score], *, words: bool = False, top: int = 0, svg: Path | None = None
+) -> None:
+    """Print texts on the colours of their surprisal, a table for each, and their order.
+
+    svg: where to save the same picture.
+    """
+    console = Console(record=svg is not None, highlight=False)
+    for score in scored:
+        line = Text(visible(score.context), style="dim")
+        for token in score.tokens:
+            line.append(visible(token.text), style=surprisal_style(token.bits))
+        console.print(line)
+        console.print()
+        console.print(_word_table(score) if words else _token_table(score, top))
+        console.print(
+            f"log P {score.log_probability:.3f} nats ({score.bits:.2f} bits)   "
+            f"perplexity {number(score.perplexity)} per token, "
+            f"{number(score.word_perplexity)} per word   "
+            f"{score.bits_per_byte:.3f} bits per byte\n"
+        )
+    if len(scored) > 1:
+        console.print(_ranking(scored))
+    if svg is not None:
+        console.save_svg(str(svg), title="unrolled score")
+
+
+def _token_table(score: Score, top: int) -> Table:
+    shown = _columns("token", "probability", "bits", "rank", "entropy")
+    if top:
+        shown.add_column("rather", header_style="dim", overflow="fold")
+    for token in score.tokens:
+        entropy = None if token.entropy is None else token.entropy / math.log(2)
+        shown.add_row(
+            Text(visible(token.text), style=surprisal_style(token.bits)),
+            number(None if token.log_probability is None else math.exp(token.log_probability)),
+            number(token.bits),
+            "-" if token.rank is None else f"{token.rank:,}",
+            number(entropy),
+            Text("  ").join(
+                Text(visible(other.text)).append(f" {math.exp(other.log_probability):.0%}", "dim")
+                for other in token.top[:top]
+            ),
+        )
+    return shown
+
+
+def _word_table(score: Score) -> Table:
+    shown = _columns("word", "log P", "bits", "tokens")
+    for word in score.words:
+        style = surprisal_style(None if word.bits is None else word.bits / max(1, word.tokens))
+        shown.add_row(
+            Text(visible(word.text), style=style),
+            number(word.log_probability),
+            number(word.bits),
+            str(word.tokens),
+        )
+    return shown
+
+
+def _ranking(scored: Sequence[Score]) -> Table:
+    shown = _columns("most probable first", "log P", "bits per byte", "times less probable")
+    ranked = sorted(scored, key=lambda score: -score.log_probability)
+    for score in ranked:
+        behind = min(700.0, ranked[0].log_probability - score.log_probability)
+        shown.add_row(
+            Text(visible(score.text)),
+            f"{score.log_probability:.3f}",
+            f"{score.bits_per_byte:.3f}",
+            number(math.exp(behind)) if behind else "",
+        )
+    return shown
+
+
+def _columns(*names: str) -> Table:
+    """An empty table: its first column to the left, the others, numbers, to the right."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for place, name in enumerate(names):
+        shown.add_column(name, justify="left" if place == 0 else "right", no_wrap=place > 0)
+    return shown
+
+
+class TrainingDisplay:
+    """Shows the events of one training run: `with TrainingDisplay() as report: train(..., report)`.
+
+    style: "live" keeps a panel at the foot of the terminal, "plain" prints a line now and then,
+    "json" prints every event as a line of JSON, "quiet" prints nothing; "auto" is live on a
+    terminal and plain elsewhere.
+    """
+
+    def __init__(self, style: str = "auto", *, seconds_between_lines: float = 5.0) -> None:
+        self._console = Console(soft_wrap=True, highlight=False)
+        if style == "auto":
+            style = "live" if self._console.is_terminal else "plain"
+        self.style = style
+        self._pause = 0.1 if style == "live" else seconds_between_lines
+        self._last_shown = -math.inf
+        self._losses: deque[float] = deque(maxlen=400)
+        self._evaluation: Any = None
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> TrainingDisplay:
+        if self.style == "live":
+            self._live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.style == "live":
+            self._live.stop()
+
+    def __call__(self, event: Any) -> None:
+        """Show one Progress, Evaluation or Remark of nlp.core.training."""
+        kind = type(event).__name__
+        if self.style == "json":
+            print(json.dumps({"event": kind.lower(), **finite(asdict(event))}), flush=True)
+        elif self.style == "quiet":
+            return
+        elif kind == "Progress":
+            self._losses.append(event.loss)
+            now = time.monotonic()
+            if now - self._last_shown >= self._pause or event.step == event.steps:
+                self._last_shown = now
+                if self.style == "live":
+                    self._live.update(self._panel(event), refresh=True)
+                else:
+                    self._console.print(Text(progress_line(event)))
+        elif kind == "Evaluation":
+            self._evaluation = event
+            self._console.print(Text(evaluation_line(event), style="bold"))
+        else:
+            self._console.print(Text(event.text, style="italic"))
+
+    def _panel(self, event: Any) -> RenderableType:
+        width = min(76, self._console.width)
+        bar = Table.grid()
+        bar.add_row(ProgressBar(total=event.steps, completed=event.step, width=width - 4))
+        grid = Table.grid(padding=(0, 3, 0, 0))
+        for first, second in (
+            (("loss", f"{event.loss:.4f}"), ("perplexity", number(event.perplexity))),
+            (
+                ("bits per byte", number(event.bits_per_byte)),
+                ("gradient", number(event.gradient_norm)),
+            ),
+            (
+                ("tokens/s", f"{event.tokens_per_second:,.0f}"),
+                ("rate", f"{event.learning_rate:.2e}"),
+            ),
+        ):
+            grid.add_row(
+                *(
+                    Text(part, "dim" if i % 2 == 0 else "bold")
+                    for i, part in enumerate(first + second)
+                )
+            )
+        rows: list[RenderableType] = [
+            bar,
+            grid,
+            Text(sparkline(list(self._losses), width - 4), "green"),
+        ]
+        if self._evaluation:
+            rows.append(Text(evaluation_line(self._evaluation), "cyan"))
+        title = f"step {event.step:,} of {event.steps:,} · epoch {event.epoch}"
+        left = f"{clock(event.seconds_left)} left"
+        return Panel(Group(*rows), title=title, subtitle=left, width=width, title_align="left")

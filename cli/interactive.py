@@ -1,0 +1,132 @@
+"""`unrolled sample --interactive`: a prompt that continues what the user types."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from corpora.errors import UsageError
+
+if TYPE_CHECKING:
+    from nlp.core.strategies import Strategy
+    from nlp.language_model import LanguageModel
+
+HELP = """Type the beginning of a text and press Enter: the model writes on. Enter alone writes on
+from there. Ctrl-C stops the writing, Ctrl-D leaves.
+  /set NAME VALUE   change a setting ("none" takes it away): /set temperature 0.8
+  /seed NUMBER      the same seed and text give the same continuation; /seed none
+  /show             the settings
+  /help             this
+  /quit             leave"""
+
+SETTING_TYPES = {"top_k": int, "max_tokens": int, "seed": int, "stop": lambda text: [text]}
+
+
+def write(prompt: str, pieces: Iterable[str]) -> str:
+    """Print a prompt and its continuation, piece by piece; returns what was written."""
+    written = ""
+    typer.secho(prompt, bold=True, nl=False)
+    try:
+        for piece in pieces:
+            typer.echo(piece, nl=False)
+            sys.stdout.flush()
+            written += piece
+    finally:
+        typer.echo()
+    return written
+
+
+class Session:
+    """One conversation with a model: its settings, and the text so far."""
+
+    def __init__(self, model: LanguageModel, strategy: Strategy, settings: dict[str, Any]) -> None:
+        self.model = model
+        self.strategy = strategy
+        self.settings = settings  # max_tokens, seed, stop
+        self.text = ""
+
+    def lines(self) -> Iterator[str]:
+        """What the user types: with history and editing on a terminal, else the lines of stdin."""
+        if not sys.stdin.isatty():
+            for line in sys.stdin.buffer:
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+            return
+        import platformdirs
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.history import FileHistory
+
+        history = platformdirs.user_cache_path("unrolled", ensure_exists=True) / "sample-history"
+        typer.echo(HELP)
+        prompt: PromptSession[str] = PromptSession(history=FileHistory(str(history)))
+        while True:
+            try:
+                yield prompt.prompt("> ")
+            except KeyboardInterrupt:  # drops the line being typed, as in a shell
+                continue
+            except EOFError:
+                return
+
+    def answer(self, line: str) -> bool:
+        """Obey a line that starts with /, continue any other; False when the user leaves."""
+        name, *values = line.split(maxsplit=2) or [""]
+        try:
+            if name in ("/quit", "/exit"):
+                return False
+            if name == "/help":
+                typer.echo(HELP)
+            elif name == "/show":
+                settings = {**dataclasses.asdict(self.strategy), **self.settings}
+                shown = [f"{name}={value}" for name, value in settings.items()]
+                typer.echo("  ".join([type(self.strategy).__name__.lower(), *shown]))
+            elif name == "/seed" and len(values) == 1:
+                self._set("seed", values[0])
+            elif name == "/set" and len(values) == 2:
+                self._set(*values)
+            elif name.startswith("/"):
+                raise UsageError(f"{line!r} is not a command. See /help")
+            else:
+                self._continue(line or self.text)
+        except UsageError as error:
+            typer.echo(f"error: {error}", err=True)
+        return True
+
+    def _set(self, name: str, typed: str) -> None:
+        """Change one setting, or say why not and leave it."""
+        from nlp.core.decoding import Sampling
+
+        name = name.replace("-", "_")
+        defaults = {field.name: field.default for field in dataclasses.fields(Sampling)}
+        known = {**defaults, "seed": None, "stop": None, "max_tokens": 200}
+        if name not in known:
+            raise UsageError(f"There is no setting {name!r}, only {', '.join(known)}.")
+        try:
+            value = known[name] if typed == "none" else SETTING_TYPES.get(name, float)(typed)
+        except ValueError:
+            raise UsageError(f"{name} is {typed!r}, expected a number or none.") from None
+        if name in defaults:
+            self.strategy = Sampling(**{**dataclasses.asdict(self.strategy), name: value})
+        else:
+            self.settings[name] = value
+        typer.echo(f"{name} = {value}")
+
+    def _continue(self, text: str) -> None:
+        from nlp.core.decoding import stream
+
+        tokenizer = self.model.tokenizer
+        pieces = stream(
+            self.model,
+            tokenizer.encode(text, allowed_special="all"),
+            strategy=self.strategy,
+            max_tokens=self.settings["max_tokens"],
+            seed=self.settings["seed"],
+            stop=tuple(self.settings["stop"] or ()),
+            stop_ids=(tokenizer.end_of_text,),
+        )
+        try:
+            self.text = text + write(text, pieces)
+        except KeyboardInterrupt:
+            typer.echo("(stopped)", err=True)

@@ -1,0 +1,300 @@
+"""`unrolled tokenize ...`: make a vocabulary, use it, and look into it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from corpora.errors import UsageError
+
+if TYPE_CHECKING:
+    from corpora.passage import Passage
+    from nlp.core.tokenizer import Tokenizer
+
+app = typer.Typer(
+    help="Train a tokenizer, encode and decode with it, and see what it does.",
+    invoke_without_command=True,
+    rich_markup_mode="rich",
+)
+
+BRACKETS_TO_SPACES = bytes.maketrans(b"[],", b"   ")
+BUNDLED = "wikipedia-sample"
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help=f"Files, folders, globs, - for stdin, {BUNDLED}, or hf:NAME.", show_default=False
+    ),
+]
+Given = Annotated[str | None, typer.Option("--text", "-t", help="A text instead of files.")]
+TokenizerFile = Annotated[
+    Path,
+    typer.Option(
+        "--tokenizer",
+        "-T",
+        help="A model folder, tokenizer.json, a folder of vocab.json and merges.txt, or .tiktoken.",
+    ),
+]
+TextColumn = Annotated[str, typer.Option(help="The column of tables that holds the text.")]
+Document = Annotated[str, typer.Option(help="What one document is: file or line.")]
+EncodingErrors = Annotated[
+    str, typer.Option(help="Bytes that are no UTF-8: strict refuses them, replace marks them.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback()
+def tokenize(context: typer.Context) -> None:
+    """Train a tokenizer, encode and decode with it, and see what it does.
+
+    \b
+    Examples:
+        unrolled tokenize train corpus.txt --output tokenizer.json
+        unrolled tokenize show -T tokenizer.json --text "take me to Mars"
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def train(
+    corpus: Sources = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The tokenizer.json to write.")
+    ] = Path("tokenizer.json"),
+    vocabulary_size: Annotated[int, typer.Option(help="Ids, special tokens counted.")] = 8192,
+    minimum_frequency: Annotated[
+        int, typer.Option(help="How often a pair is seen to be merged.")
+    ] = 2,
+    kind: Annotated[str, typer.Option(help="bpe, characters or bytes.")] = "bpe",
+    pattern: Annotated[
+        str, typer.Option(help="How text is cut into words: gpt2 or gpt4.")
+    ] = "gpt2",
+    special_token: Annotated[
+        list[str] | None, typer.Option(help="A token with an id of its own; repeatable.")
+    ] = None,
+    text_column: TextColumn = "text",
+    document: Document = "file",
+    encoding_errors: EncodingErrors = "strict",
+    as_json: AsJson = False,
+) -> None:
+    """Learn a vocabulary from text.
+
+    \b
+    Examples:
+        unrolled tokenize train books/ --vocabulary-size 8192 --output tokenizer.json
+        cat corpus.txt | unrolled tokenize train - --kind characters
+        unrolled tokenize train            (the bundled Wikipedia sample)
+    """
+    from nlp.core.tokenizer import Tokenizer
+
+    split = None
+    if not corpus:
+        corpus, split = [BUNDLED], "train"
+        typer.echo(f"No corpus named: taking the training split of {BUNDLED}.", err=True)
+    passages = read_passages(
+        corpus,
+        split=split,
+        text_column=text_column,
+        document=document,
+        encoding_errors=encoding_errors,
+    )
+    began = time.perf_counter()
+    tokenizer = Tokenizer.train(
+        passages,
+        vocabulary_size=vocabulary_size,
+        minimum_frequency=minimum_frequency,
+        kind=kind,  # type: ignore[arg-type]
+        pattern=pattern,  # type: ignore[arg-type]
+        special_tokens=special_token or (),
+    )
+    seconds = time.perf_counter() - began
+    tokenizer.save(output)
+    facts = {
+        "tokenizer": str(output),
+        "kind": tokenizer.kind,
+        "vocabulary_size": tokenizer.vocabulary_size,
+        "fingerprint": tokenizer.fingerprint,
+        "seconds": round(seconds, 2),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    from cli import display
+
+    display.facts(facts)
+
+
+@app.command()
+def encode(
+    tokenizer: TokenizerFile,
+    source: Sources = None,
+    text: Given = None,
+    special: Annotated[
+        str, typer.Option(help="Special tokens in the text: refuse, allow, or text (no meaning).")
+    ] = "refuse",
+    text_column: TextColumn = "text",
+    document: Document = "file",
+    encoding_errors: EncodingErrors = "strict",
+    as_json: AsJson = False,
+) -> None:
+    """Print the ids of text, a line for each document; of stdin where nothing is named.
+
+    \b
+    Examples:
+        unrolled tokenize encode -T tokenizer.json --text "take me to Mars"
+        unrolled tokenize encode -T model corpus.txt --document line --json
+    """
+    policies: dict[str, dict[str, Any]] = {
+        "refuse": {},
+        "allow": {"allowed_special": "all"},
+        "text": {"disallowed_special": ()},
+    }
+    if special not in policies:
+        raise UsageError(f"--special is {special!r}, expected refuse, allow or text.")
+    encoder = open_tokenizer(tokenizer)
+    ids: list[int] = []
+    for passage in read_passages(
+        source or ["-"],
+        text,
+        text_column=text_column,
+        document=document,
+        encoding_errors=encoding_errors,
+    ):
+        ids += encoder.encode(passage.text, **policies[special])
+        if passage.ends_document:
+            typer.echo(json.dumps(ids) if as_json else " ".join(map(str, ids)))
+            ids = []
+
+
+@app.command()
+def decode(
+    tokenizer: TokenizerFile,
+    ids: Annotated[
+        list[int] | None, typer.Argument(help="Token ids; without them, the lines of stdin.")
+    ] = None,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="End each document's text by a line break.")
+    ] = False,
+) -> None:
+    """Print the text of ids, byte for byte.
+
+    \b
+    Examples:
+        unrolled tokenize decode -T tokenizer.json 403 7155
+        unrolled tokenize encode -T model a.txt | unrolled tokenize decode -T model | cmp - a.txt
+    """
+    decoder = open_tokenizer(tokenizer)
+    rows = [ids] if ids else _rows_of_ids(sys.stdin.buffer)
+    for row in rows:
+        sys.stdout.buffer.write(decoder.decode_bytes(row))
+        if lines or sys.stdout.isatty():
+            sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+@app.command()
+def count(
+    tokenizer: TokenizerFile,
+    source: Sources = None,
+    text: Given = None,
+    text_column: TextColumn = "text",
+    encoding_errors: EncodingErrors = "strict",
+    as_json: AsJson = False,
+) -> None:
+    """Count tokens, words and bytes of each source; of stdin where nothing is named.
+
+    \b
+    Examples:
+        unrolled tokenize count -T tokenizer.json corpus.txt books/
+        unrolled tokenize count -T tokenizer.json wikipedia-sample --json
+    """
+    encoder = open_tokenizer(tokenizer)
+    counts = [
+        {
+            "source": name if text is None else "text",
+            **_count(
+                encoder,
+                read_passages(
+                    [name], text, text_column=text_column, encoding_errors=encoding_errors
+                ),
+            ),
+        }
+        for name in (source or ["-"])
+    ]
+    if as_json:
+        typer.echo(json.dumps(counts))
+        return
+    from cli import display
+
+    display.table(
+        [name.replace("_", " ") for name in counts[0]],
+        [[f"{v:,}" if isinstance(v, int) else v for v in row.values()] for row in counts],
+    )
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a model folder, a tokenizer.json, GPT-2's two files or tiktoken's ranks."""
+    from nlp.core.tokenizer import Tokenizer
+
+    if path.is_dir():
+        if (path / "tokenizer.json").exists():
+            return Tokenizer.load(path / "tokenizer.json")
+        if (path / "vocab.json").exists():
+            return Tokenizer.from_gpt2(path / "vocab.json", path / "merges.txt")
+        raise UsageError(f"{path}: no tokenizer.json and no vocab.json with merges.txt in it.")
+    if path.suffix == ".tiktoken":
+        return Tokenizer.from_tiktoken(path)
+    return Tokenizer.load(path)
+
+
+def read_passages(sources: list[str], text: str | None = None, **options: Any) -> Iterator[Passage]:
+    """The passages of sources, or the one of a text that was given instead."""
+    from corpora import Passage, read
+
+    return read(sources, **options) if text is None else iter([Passage(text, True)])
+
+
+def _rows_of_ids(lines: Iterable[bytes]) -> Iterator[list[int]]:
+    for number, line in enumerate(lines, 1):
+        try:
+            # The brackets and commas are those of `encode --json`.
+            yield [int(word) for word in line.translate(BRACKETS_TO_SPACES).split()]
+        except ValueError:
+            raise UsageError(
+                f"standard input, line {number}: expected token ids, whole numbers with spaces "
+                "between them."
+            ) from None
+
+
+def _count(tokenizer: Tokenizer, passages: Iterable[Passage]) -> dict[str, int | float]:
+    """What the passages hold; tokens without those that stand between documents."""
+    from corpora.passage import count_words
+
+    documents = words = characters = size = 0
+
+    def counted() -> Iterator[Passage]:
+        nonlocal documents, words, characters, size
+        for passage in passages:
+            documents += passage.ends_document
+            words += count_words(passage.text)
+            characters += len(passage.text)
+            size += len(passage.text.encode("utf-8", "surrogatepass"))
+            yield passage
+
+    tokens = sum(len(ids) for ids in tokenizer.encode_corpus(counted())) - documents
+    return {
+        "tokens": tokens,
+        "documents": documents,
+        "words": words,
+        "characters": characters,
+        "bytes": size,
+        "bytes_per_token": round(size / max(1, tokens), 3),
+        "tokens_per_word": round(tokens / max(1, words), 3),
+    }

@@ -1,0 +1,92 @@
+"""Datasets of the Hugging Face hub, or in a folder, by the name `hf:NAME[:CONFIG]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from corpora.errors import UsageError
+from corpora.passage import Passage
+from corpora.table import missing_column
+
+PREFIX = "hf:"
+_ROWS = 256  # fetched at a time
+
+
+class Dataset(NamedTuple):
+    """The name of a dataset and of its configuration ("" for the only one)."""
+
+    path: str
+    configuration: str
+
+    @property
+    def name(self) -> str:
+        """As the user wrote it, for messages."""
+        return PREFIX + ":".join(part for part in self if part)
+
+    @classmethod
+    def parse(cls, source: str) -> Dataset:
+        """`hf:wikitext:wikitext-2-raw-v1` and the like. `UsageError` without a name."""
+        path, _, configuration = source.removeprefix(PREFIX).partition(":")
+        if not path:
+            raise UsageError(f"{source!r}: the dataset's name is missing; write hf:NAME[:CONFIG]")
+        return cls(path, configuration)
+
+
+def split_names(dataset: Dataset, *, streaming: bool = True) -> list[str]:
+    """The names of the dataset's own splits, such as ["train", "validation", "test"]."""
+    return list(_load(dataset, streaming))
+
+
+def documents(
+    dataset: Dataset, text_column: str, split: str | None = None, *, streaming: bool = True
+) -> Iterator[Passage]:
+    """The text of each row of one split, or of all of them in the dataset's order.
+
+    Raises `UsageError` where dataset, configuration, split or column is not to be found.
+    """
+    splits = _load(dataset, streaming)
+    if split is not None and split not in splits:
+        raise UsageError(f"{dataset.name}: no split {split!r}; the splits are: {', '.join(splits)}")
+    for name, table in splits.items():
+        if split in (None, name):
+            yield from _rows(table, f"{dataset.name}, split {name}", text_column)
+
+
+def _rows(table: Any, name: str, text_column: str) -> Iterator[Passage]:
+    if table.column_names is not None:  # a stream may not know its columns before its first row
+        if text_column not in table.column_names:
+            raise missing_column(name, text_column, table.column_names)
+        table = table.select_columns([text_column])
+    for batch in table.iter(batch_size=_ROWS):
+        if text_column not in batch:
+            raise missing_column(name, text_column, batch)
+        for text in batch[text_column]:
+            if text is not None and not isinstance(text, str):
+                raise UsageError(
+                    f"{name}: column {text_column!r} holds {text!r:.40}, and text was expected; "
+                    "name another with `--text-column`"
+                )
+            if text:
+                yield Passage(text, True)
+
+
+def _load(dataset: Dataset, streaming: bool) -> dict[str, Any]:
+    """Split name to table. A folder may hold data files or what `save_to_disk` wrote."""
+    import datasets
+
+    folder = Path(dataset.path).expanduser()
+    path = str(folder) if folder.is_dir() else dataset.path
+    try:
+        if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
+            loaded = datasets.load_from_disk(path)
+        else:
+            loaded = datasets.load_dataset(path, dataset.configuration or None, streaming=streaming)
+    except (ImportError, OSError, RuntimeError, ValueError, datasets.DatasetsError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"{dataset.name}: the dataset cannot be loaded ({reason or type(error).__name__}); "
+            "write hf:NAME[:CONFIG] with a name of huggingface.co/datasets or a folder"
+        ) from error
+    return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}

@@ -1,0 +1,122 @@
+"""The decoder: tokens in, the next token's distribution out, a recurrent state in between.
+
+    token ──► embedding ──► recurrent core ──► output ──► logits over the vocabulary
+                              ▲        │
+                              └ state ◄┘
+
+`forward` reads many positions at once, `step` reads one and costs what one costs; they are equal.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nlp.core.losses import Workspace, linear_cross_entropy
+from nlp.core.recurrent import CellKind, Recurrent, State, dropout
+
+
+class Decoder(nn.Module):
+    """Embedding, recurrent core and softmax layer.
+
+    Args:
+        vocabulary_size: tokens.
+        embedding_size: features of a token's vector.
+        hidden_size, layers, cell: of the recurrent core.
+        tied: the output layer's weights are the embedding's (Press and Wolf 2017; Inan, Khosravi
+            and Socher 2017); the last layer then has `embedding_size` units.
+        embedding_dropout: probability of dropping a token wherever it occurs in the batch.
+        input_dropout, dropout, output_dropout: on the embedded tokens, between layers, on the last
+            layer's outputs.
+        locked_dropout: the latter three draw one mask per row for all positions.
+        weight_drop: on the recurrent weights.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        embedding_size: int,
+        hidden_size: int,
+        layers: int,
+        cell: CellKind,
+        *,
+        tied: bool,
+        embedding_dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        dropout: float = 0.0,
+        output_dropout: float = 0.0,
+        locked_dropout: bool = True,
+        weight_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.vocabulary_size, self.tied = vocabulary_size, tied
+        self.embedding_dropout, self.input_dropout = embedding_dropout, input_dropout
+        self.output_dropout, self.locked_dropout = output_dropout, locked_dropout
+        self.recurrent = Recurrent(
+            cell,
+            embedding_size,
+            hidden_size,
+            layers,
+            dropout=dropout,
+            locked_dropout=locked_dropout,
+            weight_drop=weight_drop,
+            output_size=embedding_size if tied else None,
+        )
+        self.embedding = nn.Parameter(torch.empty(vocabulary_size, embedding_size))
+        self.output_bias = nn.Parameter(torch.zeros(vocabulary_size))
+        nn.init.uniform_(self.embedding, -0.1, 0.1)
+        if not tied:
+            weight = torch.empty(vocabulary_size, self.recurrent.output_size)
+            self.output_weight = nn.Parameter(nn.init.uniform_(weight, -0.1, 0.1))
+        self._workspace = Workspace()
+
+    def start(self, batch_size: int) -> State:
+        """The state before the first token: a tuple of tensors `[batch, hidden_size]`."""
+        return self.recurrent.start(batch_size)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Vectors of `ids` `[...]`: `[..., embedding_size]`."""
+        # The gradient of a lookup has few rows. As a sparse one it is added in place to that of the
+        # tied output layer; a dense one would be a second array of the table's size.
+        sparse = self.tied and ids.device.type == "cpu" and torch.is_grad_enabled()
+        vectors = F.embedding(ids, self.embedding, sparse=sparse)
+        if self.training and self.embedding_dropout:
+            kept = F.dropout(vectors.new_ones(self.vocabulary_size, 1), self.embedding_dropout)
+            vectors = vectors * kept[ids]
+        return vectors
+
+    def hidden(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """What the output layer reads at each position of `ids` `[batch, time]`:
+        `[batch, time, features]`, and the state after the last."""
+        locked = self.locked_dropout
+        vectors = dropout(self.embed(ids), self.input_dropout, self.training, locked=locked)
+        outputs, state = self.recurrent(vectors, state, mask=None)
+        return dropout(outputs, self.output_dropout, self.training, locked=locked), state
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """`[..., features]` to unnormalised log probabilities `[..., vocabulary_size]`."""
+        return F.linear(hidden, self._output_weight(), self.output_bias)
+
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Logits `[batch, time, vocabulary_size]` of each position's follower, and the state."""
+        hidden, state = self.hidden(ids, state)
+        return self.logits(hidden), state
+
+    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+        """One token a row: `[batch]` to logits `[batch, vocabulary_size]` and the next state."""
+        outputs, state = self.recurrent.step(self.embed(token), state)
+        return self.logits(outputs), state
+
+    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross entropy in nats of `targets` `[batch, time]` given `hidden`."""
+        return linear_cross_entropy(
+            hidden.flatten(0, -2),
+            self._output_weight(),
+            self.output_bias,
+            targets.flatten(),
+            workspace=self._workspace,
+        )
+
+    def _output_weight(self) -> Tensor:
+        return self.embedding if self.tied else self.output_weight
