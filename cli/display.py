@@ -28,6 +28,7 @@ from cli.format import (
     evaluation_line,
     finite,
     number,
+    percentage,
     progress_line,
     sparkline,
     visible,
@@ -35,9 +36,12 @@ from cli.format import (
 
 if TYPE_CHECKING:
     from nlp.core.scoring import Score
+    from nlp.core.training import Event, Progress
 
 # Backgrounds that black text stays readable on, for tokens that only have to differ.
 TOKEN_COLOURS = ("#a5d8ff", "#b2f2bb", "#ffec99", "#ffc9c9", "#d0bfff", "#ffd8a8")
+
+PICTURE_WIDTH = 84  # columns: what GitHub shows without shrinking the letters
 
 # Surprisal in bits, and its background colour: green was expected, red was not.
 SURPRISAL_COLOURS = (
@@ -46,33 +50,46 @@ SURPRISAL_COLOURS = (
 )
 
 
+def _console(**options: Any) -> Console:
+    """The terminal, or a page wide enough that a table in a file or a pipe is not folded."""
+    console = Console(highlight=False, **options)
+    if not console.is_terminal:
+        console.width = 160
+    return console
+
+
 def facts(rows: Mapping[str, object]) -> None:
     """Print names and what they are, one a line."""
-    grid = Table.grid(padding=(0, 2))
+    width = max(map(len, rows))
     for name, value in rows.items():
-        grid.add_row(Text(name, style="dim"), Text(str(value)))
-    Console().print(grid)
+        line = Text(f"{name:{width}}  ", style="dim").append(str(value), style="not dim")
+        _console().print(line, soft_wrap=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: the first column to the left, the numbers after it to the right."""
-    shown = _columns(*columns)
+def records(rows: Sequence[Mapping[str, object]]) -> None:
+    """Print rows that have the same names as a table; texts to the left, numbers to the right."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name, value in rows[0].items():
+        shown.add_column(
+            name.replace("_", " "), justify="left" if isinstance(value, str) else "right"
+        )
     for row in rows:
-        shown.add_row(*(Text(str(cell)) for cell in row))
-    Console().print(shown)
+        values = (f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
+        shown.add_row(*map(Text, values))
+    _console().print(shown)
 
 
 def tokens(texts: Iterable[str], ids: Sequence[int] | None = None) -> None:
     """Print tokens on alternating colours, with their ids behind them if given."""
     strip = Text()
     for place, text in enumerate(texts):
-        style = f"black on {TOKEN_COLOURS[place % len(TOKEN_COLOURS)]}"
+        style = f"#000000 on {TOKEN_COLOURS[place % len(TOKEN_COLOURS)]}"
         strip.append(visible(text), style=style)
         if ids is not None:
             strip.append(f"{ids[place]} ", style="dim")
         if text.endswith("\n"):
             strip.append("\n")
-    Console().print(strip, soft_wrap=True)
+    _console().print(strip, soft_wrap=True)
 
 
 def merges(word: str, steps: Sequence[Mapping[str, Any]]) -> None:
@@ -84,13 +101,13 @@ def merges(word: str, steps: Sequence[Mapping[str, Any]]) -> None:
     for step in steps:
         pair = Text(f"{visible(step['left'])} + {visible(step['right'])}")
         shown.add_row(f"{step['rank']:,}", pair, _pieces(step["pieces"]))
-    Console().print(shown)
+    _console().print(shown)
 
 
 def _pieces(texts: Iterable[str]) -> Text:
     strip = Text()
     for place, text in enumerate(texts):
-        strip.append(visible(text), f"black on {TOKEN_COLOURS[place % len(TOKEN_COLOURS)]}")
+        strip.append(visible(text), f"#000000 on {TOKEN_COLOURS[place % len(TOKEN_COLOURS)]}")
         strip.append("\u200a")  # a hair of space, so that pieces differ without colours too
     return strip
 
@@ -103,8 +120,8 @@ def surprisal_style(bits: float | None) -> str:
         if bits < above:
             share = max(0.0, (bits - below) / (above - below))
             mixed = (a + share * (b - a) for a, b in zip(colour, next_colour, strict=True))
-            return "black on #" + "".join(f"{round(part):02x}" for part in mixed)
-    return "black on #" + "".join(f"{part:02x}" for part in next_colour)
+            return "#000000 on #" + "".join(f"{round(part):02x}" for part in mixed)
+    return "#000000 on #" + "".join(f"{part:02x}" for part in next_colour)
 
 
 def scores(
@@ -114,9 +131,11 @@ def scores(
 
     svg: where to save the same picture.
     """
-    console = Console(record=svg is not None, highlight=False)
+    console = _console(record=svg is not None)
+    if svg is not None:
+        console.width = min(console.width, PICTURE_WIDTH)
     for score in scored:
-        line = Text(visible(score.context), style="dim")
+        line = Text().append(visible(score.context), style="dim")
         for token in score.tokens:
             line.append(visible(token.text), style=surprisal_style(token.bits))
         console.print(line)
@@ -141,13 +160,16 @@ def _token_table(score: Score, top: int) -> Table:
     for token in score.tokens:
         entropy = None if token.entropy is None else token.entropy / math.log(2)
         shown.add_row(
-            Text(visible(token.text), style=surprisal_style(token.bits)),
+            # A character of several tokens belongs to the first of them.
+            Text(visible(token.text) or "…", style=surprisal_style(token.bits)),
             number(None if token.log_probability is None else math.exp(token.log_probability)),
             number(token.bits),
             "-" if token.rank is None else f"{token.rank:,}",
             number(entropy),
             Text("  ").join(
-                Text(visible(other.text)).append(f" {math.exp(other.log_probability):.0%}", "dim")
+                Text(visible(other.text)).append(
+                    f" {percentage(math.exp(other.log_probability))}", "dim"
+                )
                 for other in token.top[:top]
             ),
         )
@@ -157,9 +179,8 @@ def _token_table(score: Score, top: int) -> Table:
 def _word_table(score: Score) -> Table:
     shown = _columns("word", "log P", "bits", "tokens")
     for word in score.words:
-        style = surprisal_style(None if word.bits is None else word.bits / max(1, word.tokens))
         shown.add_row(
-            Text(visible(word.text), style=style),
+            Text(visible(word.text), style=surprisal_style(word.bits)),
             number(word.log_probability),
             number(word.bits),
             str(word.tokens),
@@ -195,18 +216,23 @@ class TrainingDisplay:
     style: "live" keeps a panel at the foot of the terminal, "plain" prints a line now and then,
     "json" prints every event as a line of JSON, "quiet" prints nothing; "auto" is live on a
     terminal and plain elsewhere.
+    items: what the model is trained on, for the speed.
     """
 
-    def __init__(self, style: str = "auto", *, seconds_between_lines: float = 5.0) -> None:
-        self._console = Console(soft_wrap=True, highlight=False)
+    def __init__(
+        self, style: str = "auto", *, items: str = "tokens", seconds_between_lines: float = 5.0
+    ) -> None:
+        self._console = Console(highlight=False)
         if style == "auto":
             style = "live" if self._console.is_terminal else "plain"
         self.style = style
+        self._items = items
         self._pause = 0.1 if style == "live" else seconds_between_lines
         self._last_shown = -math.inf
         self._losses: deque[float] = deque(maxlen=400)
-        self._evaluation: Any = None
-        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+        self._evaluation = ""
+        self._sample = ""
+        self._live = Live(console=self._console, auto_refresh=False)
 
     def __enter__(self) -> TrainingDisplay:
         if self.style == "live":
@@ -217,57 +243,60 @@ class TrainingDisplay:
         if self.style == "live":
             self._live.stop()
 
-    def __call__(self, event: Any) -> None:
-        """Show one Progress, Evaluation or Remark of nlp.core.training."""
-        kind = type(event).__name__
+    def __call__(self, event: Event) -> None:
+        """Show one event of `nlp.core.training`."""
+        from nlp.core.training import Evaluation, Progress
+
         if self.style == "json":
-            print(json.dumps({"event": kind.lower(), **finite(asdict(event))}), flush=True)
+            name = type(event).__name__.lower()
+            print(json.dumps({"event": name, **finite(asdict(event))}), flush=True)
         elif self.style == "quiet":
             return
-        elif kind == "Progress":
+        elif isinstance(event, Progress):
             self._losses.append(event.loss)
             now = time.monotonic()
-            if now - self._last_shown >= self._pause or event.step == event.steps:
+            if now - self._last_shown >= self._pause or event.fraction >= 1:
                 self._last_shown = now
                 if self.style == "live":
                     self._live.update(self._panel(event), refresh=True)
                 else:
-                    self._console.print(Text(progress_line(event)))
-        elif kind == "Evaluation":
-            self._evaluation = event
-            self._console.print(Text(evaluation_line(event), style="bold"))
+                    self._print(progress_line(event, self._items))
+        elif isinstance(event, Evaluation):
+            self._evaluation = evaluation_line(event)
+            self._print(self._evaluation, "bold")
+        elif event.kind == "sample" and self.style == "live":
+            self._sample = event.text
         else:
-            self._console.print(Text(event.text, style="italic"))
+            self._print(event.text, "italic")
 
-    def _panel(self, event: Any) -> RenderableType:
-        width = min(76, self._console.width)
+    def _print(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style), soft_wrap=True)
+
+    def _panel(self, event: Progress) -> RenderableType:
+        width = min(84, self._console.width)
         bar = Table.grid()
-        bar.add_row(ProgressBar(total=event.steps, completed=event.step, width=width - 4))
+        bar.add_row(ProgressBar(total=1.0, completed=event.fraction, width=width - 4))
+        values = {
+            "loss": f"{event.loss:.4f}",
+            **{name.replace("_", " "): number(value) for name, value in event.metrics.items()},
+            f"{self._items}/s": f"{event.items_per_second:,.0f}",
+            "gradient": number(event.gradient_norm),
+            "learning rate": f"{event.learning_rate:.2e}",
+        }
         grid = Table.grid(padding=(0, 3, 0, 0))
-        for first, second in (
-            (("loss", f"{event.loss:.4f}"), ("perplexity", number(event.perplexity))),
-            (
-                ("bits per byte", number(event.bits_per_byte)),
-                ("gradient", number(event.gradient_norm)),
-            ),
-            (
-                ("tokens/s", f"{event.tokens_per_second:,.0f}"),
-                ("rate", f"{event.learning_rate:.2e}"),
-            ),
-        ):
-            grid.add_row(
-                *(
-                    Text(part, "dim" if i % 2 == 0 else "bold")
-                    for i, part in enumerate(first + second)
-                )
-            )
-        rows: list[RenderableType] = [
-            bar,
-            grid,
-            Text(sparkline(list(self._losses), width - 4), "green"),
-        ]
+        cells = [Text(f"{name} ", "dim").append(value, "bold") for name, value in values.items()]
+        for start in range(0, len(cells), 3):
+            grid.add_row(*cells[start : start + 3])
+        parts: list[RenderableType] = [bar, grid]
+        parts.append(Text(sparkline(list(self._losses), width - 4), "green"))
         if self._evaluation:
-            rows.append(Text(evaluation_line(self._evaluation), "cyan"))
-        title = f"step {event.step:,} of {event.steps:,} · epoch {event.epoch}"
-        left = f"{clock(event.seconds_left)} left"
-        return Panel(Group(*rows), title=title, subtitle=left, width=width, title_align="left")
+            parts.append(Text(self._evaluation, "cyan"))
+        if self._sample:
+            parts.append(Text(f"\n{self._sample.strip()}", "italic"))
+        return Panel(
+            Group(*parts),
+            title=f"step {event.step:,} · epoch {event.epoch} · {event.fraction:.0%}",
+            subtitle=f"{clock(event.seconds_left)} left",
+            title_align="left",
+            width=width,
+        )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlp.core.training import Evaluation, Progress
 
 
 def visible(text: str) -> str:
@@ -16,30 +19,36 @@ def visible(text: str) -> str:
     )
 
 
-def progress_line(event: Any) -> str:
-    """One Progress as a line of text."""
+def progress_line(event: Progress, items: str = "tokens") -> str:
+    """One Progress of a training run as a line of text."""
     return (
-        f"step {event.step:,}/{event.steps:,}  loss {event.loss:.4f}  "
-        f"perplexity {number(event.perplexity)}  {number(event.bits_per_byte)} bits/byte  "
-        f"gradient {number(event.gradient_norm)}  {event.tokens_per_second:,.0f} tokens/s  "
+        f"step {event.step:,} ({event.fraction:.0%})  {_measured(event)}"
+        f"gradient {number(event.gradient_norm)}  {event.items_per_second:,.0f} {items}/s  "
         f"{clock(event.seconds_left)} left"
     )
 
 
-def evaluation_line(event: Any) -> str:
-    """One Evaluation as a line of text."""
-    return (
-        f"validation at step {event.step:,}: loss {event.loss:.4f}  "
-        f"perplexity {number(event.perplexity)}  {number(event.bits_per_byte)} bits/byte"
-        f"{'  (best so far)' if event.best else ''}"
-    )
+def evaluation_line(event: Evaluation) -> str:
+    """One Evaluation of a training run as a line of text."""
+    best = "(best so far)" if event.best else ""
+    return f"validation at step {event.step:,}: {_measured(event)}{best}".rstrip()
+
+
+def _measured(event: Progress | Evaluation) -> str:
+    metrics = {"loss": event.loss, **event.metrics}
+    return "".join(f"{name.replace('_', ' ')} {number(value)}  " for name, value in metrics.items())
 
 
 def number(value: float | None) -> str:
     """A number with about four figures that tell something; "-" for one that is not known."""
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
+
+
+def percentage(probability: float) -> str:
+    """A probability in per cent, with two figures that tell something."""
+    return f"{100 * probability:.2g}%" if probability < 0.995 else "100%"
 
 
 def clock(seconds: float | None) -> str:
@@ -51,12 +60,13 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+def finite(value: Any) -> Any:
     """The same with null in place of NaN and infinity, which JSON does not know."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: finite(part) for name, part in value.items()}
+    return [finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

@@ -36,7 +36,7 @@ def info(
 
     display.facts(
         {
-            "unrolled": facts["unrolled"],
+            "unrolled": facts["unrolled"] or "not installed",
             "device": facts["device"],
             "precision": facts["precision"],
             "threads": f"{facts['threads']} of {facts['cores']} cores",
@@ -69,7 +69,7 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "cpu_bfloat16": cpu_has_bfloat16(),
-        "python": platform.pythonpackage_version(),
+        "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: package_version(name) for name in PACKAGES},
         "extras": {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,8 +12,9 @@ import typer
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
+    from nlp.core.decoding import Decodable
     from nlp.core.strategies import Strategy
-    from nlp.language_model import LanguageModel
+    from nlp.core.tokenizer import Tokenizer
 
 HELP = """Type the beginning of a text and press Enter: the model writes on. Enter alone writes on
 from there. Ctrl-C stops the writing, Ctrl-D leaves.
@@ -23,7 +24,12 @@ from there. Ctrl-C stops the writing, Ctrl-D leaves.
   /help             this
   /quit             leave"""
 
-SETTING_TYPES = {"top_k": int, "max_tokens": int, "seed": int, "stop": lambda text: [text]}
+SETTING_TYPES: dict[str, Callable[[str], Any]] = {
+    "top_k": int,
+    "max_tokens": int,
+    "seed": int,
+    "stop": lambda text: [text],
+}
 
 
 def write(prompt: str, pieces: Iterable[str]) -> str:
@@ -43,8 +49,15 @@ def write(prompt: str, pieces: Iterable[str]) -> str:
 class Session:
     """One conversation with a model: its settings, and the text so far."""
 
-    def __init__(self, model: LanguageModel, strategy: Strategy, settings: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        model: Decodable,
+        tokenizer: Tokenizer,
+        strategy: Strategy,
+        settings: dict[str, Any],
+    ) -> None:
         self.model = model
+        self.tokenizer = tokenizer
         self.strategy = strategy
         self.settings = settings  # max_tokens, seed, stop
         self.text = ""
@@ -100,7 +113,7 @@ class Session:
 
         name = name.replace("-", "_")
         defaults = {field.name: field.default for field in dataclasses.fields(Sampling)}
-        known = {**defaults, "seed": None, "stop": None, "max_tokens": 200}
+        known = {**defaults, "seed": None, "stop": None, "max_tokens": 100}
         if name not in known:
             raise UsageError(f"There is no setting {name!r}, only {', '.join(known)}.")
         try:
@@ -116,15 +129,15 @@ class Session:
     def _continue(self, text: str) -> None:
         from nlp.core.decoding import stream
 
-        tokenizer = self.model.tokenizer
         pieces = stream(
             self.model,
-            tokenizer.encode(text, allowed_special="all"),
+            self.tokenizer.encode(text, allowed_special="all"),
             strategy=self.strategy,
             max_tokens=self.settings["max_tokens"],
             seed=self.settings["seed"],
             stop=tuple(self.settings["stop"] or ()),
-            stop_ids=(tokenizer.end_of_text,),
+            tokenizer=self.tokenizer,
+            stop_ids=(self.tokenizer.end_of_text,),
         )
         try:
             self.text = text + write(text, pieces)

@@ -19,7 +19,7 @@ from cli import info, sample, score, tokenize, tokens, train
 from corpora.errors import UsageError
 
 # What every Typer raises for a bad command line. Typer exports only this subclass of it.
-BadCommandLine = typer.BadParameter.__mro__[2]
+BadCommandLine: type[Exception] = typer.BadParameter.__mro__[2]
 
 # Files that cannot be read or written: the machine's or the user's doing, never a bug of ours.
 FILE_TROUBLE = {
@@ -33,12 +33,12 @@ FILE_TROUBLE = {
 
 app = typer.Typer(
     name="unrolled",
-    help=__doc__,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+tokenize.app.command("count")(tokens.count)
 tokenize.app.command("show")(tokens.show)
 tokenize.app.command("trace")(tokens.trace)
 tokenize.app.command("report")(tokens.report)
@@ -105,7 +105,8 @@ def _told_in_one_line(error: Exception) -> str:
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "unrolled"
-    return f"{message.rstrip('.')}. See: {command} --help"
+    end = "" if message.endswith((".", "?", "!")) else "."
+    return f"{message}{end} See: {command} --help"
 
 
 def _fail(message: str) -> NoReturn:

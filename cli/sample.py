@@ -13,10 +13,13 @@ from corpora.errors import UsageError
 
 if TYPE_CHECKING:
     from nlp.core.decoding import Strategy
+    from nlp.core.tokenizer import Tokenizer
     from nlp.language_model import LanguageModel
 
 STRATEGY = "How each token is chosen"  # the panel of --help
-MAX_TOKENS = 200
+# As LanguageModel.sample has them; a test compares them.
+TEMPERATURE = 0.8
+MAX_TOKENS = 100
 
 
 def sample(
@@ -35,7 +38,7 @@ def sample(
     temperature: Annotated[
         float,
         typer.Option(help="Below 1 is bolder, above 1 is wilder.", rich_help_panel=STRATEGY),
-    ] = 1.0,
+    ] = TEMPERATURE,
     top_k: Annotated[
         int | None,
         typer.Option(help="Only the k most probable tokens.", rich_help_panel=STRATEGY),
@@ -84,9 +87,11 @@ def sample(
         "repetition_penalty": repetition_penalty,
     }
     strategy = choose_strategy(chosen, greedy=greedy)
-    loaded = load_model(model, device)
+    loaded, tokenizer = load_model(model, device)
     if interactive:
-        session = Session(loaded, strategy, {"max_tokens": max_tokens, "seed": seed, "stop": stop})
+        session = Session(
+            loaded, tokenizer, strategy, {"max_tokens": max_tokens, "seed": seed, "stop": stop}
+        )
         for line in session.lines():
             if not session.answer(line):
                 break
@@ -98,12 +103,13 @@ def sample(
         prompt = "".join(passage.text for passage in read("-")).removesuffix("\n")
     writing: dict[str, Any] = {
         "strategy": strategy,
+        "tokenizer": tokenizer,
         "max_tokens": max_tokens,
         "seed": seed,
         "stop": tuple(stop or ()),
-        "stop_ids": (loaded.tokenizer.end_of_text,),
+        "stop_ids": (tokenizer.end_of_text,),
     }
-    ids = loaded.tokenizer.encode(prompt, allowed_special="all")
+    ids = tokenizer.encode(prompt, allowed_special="all")
     if samples == 1 and not as_json:
         from nlp.core.decoding import stream
 
@@ -127,18 +133,25 @@ def choose_strategy(chosen: dict[str, Any], *, greedy: bool) -> Strategy:
     strategy = Sampling(**chosen)
     if not greedy:
         return strategy
-    if strategy != Sampling():
-        given = ", ".join(
-            f"--{field.name.replace('_', '-')} {chosen[field.name]}"
-            for field in dataclasses.fields(Sampling)
-            if chosen[field.name] != field.default
-        )
-        raise UsageError(f"--greedy draws nothing, so {given} would do nothing. Leave one out.")
+    plain = dataclasses.asdict(Sampling(temperature=TEMPERATURE))
+    given = [
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in chosen.items()
+        if value != plain[name]
+    ]
+    if given:
+        raise UsageError(f"--greedy draws nothing: leave it out, or {', '.join(given)}.")
     return Greedy()
 
 
-def load_model(folder: str, device: str) -> LanguageModel:
-    """The language model of a folder or of the Hugging Face Hub."""
+def load_model(folder: str, device: str) -> tuple[LanguageModel, Tokenizer]:
+    """The language model of a folder or of the Hugging Face Hub, and its tokenizer."""
     from nlp.language_model import LanguageModel
 
-    return LanguageModel.from_pretrained(folder, device=device)
+    model = LanguageModel.from_pretrained(folder, device=device)
+    if model.tokenizer is None:
+        raise UsageError(
+            f"{folder}: the model has no tokenizer and knows token ids only, no text. Save it "
+            "with a tokenizer."
+        )
+    return model, model.tokenizer

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.format import finite, number
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
+    from nlp.core.tokenizer import Tokenizer
     from nlp.language_model import LanguageModel
 
 
@@ -53,21 +55,29 @@ def score(
     from cli.sample import load_model
     from nlp.core.scoring import score as score_text
 
+    if svg is not None and (as_json or file is not None):
+        raise UsageError("--svg is a picture of sentences: leave out --json and --file.")
     if file is not None:
         if sentences:
             raise UsageError("--file scores a corpus and cannot stand beside sentences.")
-        _score_corpus(load_model(model, device), file, split, as_json=as_json)
+        _score_corpus(*load_model(model, device), file, split, as_json=as_json)
         return
-    loaded = load_model(model, device)
+    loaded, tokenizer = load_model(model, device)
     scored = []
     for text in _texts(sentences or ["-"]):
         scored.append(
             score_text(
-                loaded, loaded.tokenizer, text, context=context, top=top, first_token=first_token
+                loaded,
+                tokenizer,
+                text,
+                context=context,
+                top=top,
+                first_token=first_token,  # type: ignore[arg-type]
             )
         )
         if as_json:
-            typer.echo(json.dumps(dataclasses.asdict(scored.pop()), ensure_ascii=False))
+            answer = finite(dataclasses.asdict(scored.pop()))
+            typer.echo(json.dumps(answer, ensure_ascii=False))
     if scored:
         from cli import display
 
@@ -85,7 +95,9 @@ def _texts(sentences: list[str]) -> Iterator[str]:
             yield sentence
 
 
-def _score_corpus(model: LanguageModel, source: str, split: str | None, *, as_json: bool) -> None:
+def _score_corpus(
+    model: LanguageModel, tokenizer: Tokenizer, source: str, split: str | None, *, as_json: bool
+) -> None:
     """Perplexity of a whole source, its state carried from the first token to the last."""
     import numpy as np
 
@@ -98,20 +110,18 @@ def _score_corpus(model: LanguageModel, source: str, split: str | None, *, as_js
     def counted() -> Iterator[Passage]:
         nonlocal words, size
         for passage in read(source, split=split):
-            words += count_words(passage.text)
-            size += len(passage.text.encode("utf-8", "surrogatepass"))
+            utf8 = passage.text.encode("utf-8", "surrogatepass")
+            words += count_words(utf8)
+            size += len(utf8)
             yield passage
 
-    ids = np.concatenate(list(model.tokenizer.encode_corpus(counted())))
-    found = corpus_perplexity(
-        model, ids, words=words, bytes=size, start_id=model.tokenizer.end_of_text
-    )
-    facts = {"source": source, "words": words, "bytes": size, **dataclasses.asdict(found)}
+    ids = np.concatenate(list(tokenizer.encode_corpus(counted())))
+    found = corpus_perplexity(model, ids, words=words, bytes=size, start_id=tokenizer.end_of_text)
+    facts = finite({"source": source, "words": words, "bytes": size, **dataclasses.asdict(found)})
     if as_json:
         typer.echo(json.dumps(facts))
         return
     from cli import display
-    from cli.format import number
 
     display.facts(
         {

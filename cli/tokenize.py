@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from corpora.passage import Passage
     from nlp.core.tokenizer import Tokenizer
 
-app = typer.Typer(
-    help="Train a tokenizer, encode and decode with it, and see what it does.",
-    invoke_without_command=True,
-    rich_markup_mode="rich",
-)
+app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 BRACKETS_TO_SPACES = bytes.maketrans(b"[],", b"   ")
+# As the Hugging Face Hub names them, and as OpenAI published them.
+GPT2_FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 BUNDLED = "wikipedia-sample"
 
 Sources = Annotated[
@@ -128,7 +126,7 @@ def train(
         return
     from cli import display
 
-    display.facts(facts)
+    display.facts({name.replace("_", " "): value for name, value in facts.items()})
 
 
 @app.command()
@@ -199,46 +197,6 @@ def decode(
     sys.stdout.buffer.flush()
 
 
-@app.command()
-def count(
-    tokenizer: TokenizerFile,
-    source: Sources = None,
-    text: Given = None,
-    text_column: TextColumn = "text",
-    encoding_errors: EncodingErrors = "strict",
-    as_json: AsJson = False,
-) -> None:
-    """Count tokens, words and bytes of each source; of stdin where nothing is named.
-
-    \b
-    Examples:
-        unrolled tokenize count -T tokenizer.json corpus.txt books/
-        unrolled tokenize count -T tokenizer.json wikipedia-sample --json
-    """
-    encoder = open_tokenizer(tokenizer)
-    counts = [
-        {
-            "source": name if text is None else "text",
-            **_count(
-                encoder,
-                read_passages(
-                    [name], text, text_column=text_column, encoding_errors=encoding_errors
-                ),
-            ),
-        }
-        for name in (source or ["-"])
-    ]
-    if as_json:
-        typer.echo(json.dumps(counts))
-        return
-    from cli import display
-
-    display.table(
-        [name.replace("_", " ") for name in counts[0]],
-        [[f"{v:,}" if isinstance(v, int) else v for v in row.values()] for row in counts],
-    )
-
-
 def open_tokenizer(path: Path) -> Tokenizer:
     """The tokenizer of a model folder, a tokenizer.json, GPT-2's two files or tiktoken's ranks."""
     from nlp.core.tokenizer import Tokenizer
@@ -246,9 +204,13 @@ def open_tokenizer(path: Path) -> Tokenizer:
     if path.is_dir():
         if (path / "tokenizer.json").exists():
             return Tokenizer.load(path / "tokenizer.json")
-        if (path / "vocab.json").exists():
-            return Tokenizer.from_gpt2(path / "vocab.json", path / "merges.txt")
-        raise UsageError(f"{path}: no tokenizer.json and no vocab.json with merges.txt in it.")
+        for vocabulary, merges in GPT2_FILES:
+            if (path / vocabulary).exists():
+                return Tokenizer.from_gpt2(path / vocabulary, path / merges)
+        raise UsageError(
+            f"{path}: found neither tokenizer.json nor GPT-2's vocab.json and merges.txt in this "
+            "folder. Name the file itself, or another folder."
+        )
     if path.suffix == ".tiktoken":
         return Tokenizer.from_tiktoken(path)
     return Tokenizer.load(path)
@@ -271,30 +233,3 @@ def _rows_of_ids(lines: Iterable[bytes]) -> Iterator[list[int]]:
                 f"standard input, line {number}: expected token ids, whole numbers with spaces "
                 "between them."
             ) from None
-
-
-def _count(tokenizer: Tokenizer, passages: Iterable[Passage]) -> dict[str, int | float]:
-    """What the passages hold; tokens without those that stand between documents."""
-    from corpora.passage import count_words
-
-    documents = words = characters = size = 0
-
-    def counted() -> Iterator[Passage]:
-        nonlocal documents, words, characters, size
-        for passage in passages:
-            documents += passage.ends_document
-            words += count_words(passage.text)
-            characters += len(passage.text)
-            size += len(passage.text.encode("utf-8", "surrogatepass"))
-            yield passage
-
-    tokens = sum(len(ids) for ids in tokenizer.encode_corpus(counted())) - documents
-    return {
-        "tokens": tokens,
-        "documents": documents,
-        "words": words,
-        "characters": characters,
-        "bytes": size,
-        "bytes_per_token": round(size / max(1, tokens), 3),
-        "tokens_per_word": round(tokens / max(1, words), 3),
-    }

@@ -1,13 +1,65 @@
-"""`unrolled tokenize show`, `trace` and `report`: what a tokenizer does to text."""
+"""`unrolled tokenize count`, `show`, `trace` and `report`: what a tokenizer does to text."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.tokenize import AsJson, Given, Sources, TokenizerFile, open_tokenizer, read_passages
+from cli.tokenize import (
+    BUNDLED,
+    AsJson,
+    EncodingErrors,
+    Given,
+    Sources,
+    TextColumn,
+    TokenizerFile,
+    open_tokenizer,
+    read_passages,
+)
+
+if TYPE_CHECKING:
+    from corpora.passage import Passage
+    from nlp.core.tokenizer import Tokenizer
+
+
+def count(
+    tokenizer: TokenizerFile,
+    source: Sources = None,
+    text: Given = None,
+    text_column: TextColumn = "text",
+    encoding_errors: EncodingErrors = "strict",
+    as_json: AsJson = False,
+) -> None:
+    """Count tokens, words and bytes of each source; of stdin where nothing is named.
+
+    \b
+    Examples:
+        unrolled tokenize count -T tokenizer.json corpus.txt books/
+        unrolled tokenize count -T tokenizer.json wikipedia-sample --json
+    """
+    encoder = open_tokenizer(tokenizer)
+    counts = [
+        {
+            "source": name if text is None else "text",
+            **_count(
+                encoder,
+                read_passages(
+                    [name], text, text_column=text_column, encoding_errors=encoding_errors
+                ),
+            ),
+        }
+        for name in (source or ["-"])
+    ]
+    if as_json:
+        typer.echo(json.dumps(counts))
+        return
+    from cli import display
+
+    display.records(counts)
 
 
 def show(
@@ -75,3 +127,83 @@ def trace(
     from cli import display
 
     display.merges(word, shown)
+
+
+def report(
+    tokenizer: TokenizerFile,
+    corpus: Sources = None,
+    train: Annotated[
+        list[str] | None, typer.Option(help="The text it was trained on; may be given repeatedly.")
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another tokenizer to compare with; may be given repeatedly."),
+    ] = None,
+    text_column: TextColumn = "text",
+    encoding_errors: EncodingErrors = "strict",
+    as_json: AsJson = False,
+) -> None:
+    """Report how well a vocabulary compresses text: held-out text, and with --train that too.
+
+    GPT-2's vocabulary stands beside it where the Hugging Face cache of this machine holds it.
+
+    \b
+    Examples:
+        unrolled tokenize report -T tokenizer.json test.txt --train train.txt --beside gpt2/
+        unrolled tokenize report -T model            (on the bundled Wikipedia sample)
+    """
+    from nlp.core.token_report import compression_report, gpt2_tokenizer
+
+    options = {"text_column": text_column, "encoding_errors": encoding_errors}
+    texts: dict[str, Iterator[Passage]] = {}
+    if train:
+        texts["train"] = read_passages(train, **options)
+    if corpus:
+        texts["held-out"] = read_passages(corpus, **options)
+    for split in () if texts else ("train", "test"):
+        texts[f"{BUNDLED}, {split}"] = read_passages([BUNDLED], split=split)
+    tokenizers = {str(path): open_tokenizer(path) for path in (tokenizer, *(beside or ()))}
+    if gpt2 := gpt2_tokenizer():
+        tokenizers["GPT-2"] = gpt2
+    rows = [
+        {
+            **row._asdict(),
+            "bytes_per_token": round(row.bytes_per_token, 3),
+            "tokens_per_word": round(row.tokens_per_word, 3),
+        }
+        for row in compression_report(tokenizers, texts)
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    from cli import display
+
+    display.records(rows)
+
+
+def _count(tokenizer: Tokenizer, passages: Iterable[Passage]) -> dict[str, int | float]:
+    """What the passages hold; tokens without those that stand between documents."""
+    from corpora.passage import count_words
+
+    documents = words = characters = size = 0
+
+    def counted() -> Iterator[Passage]:
+        nonlocal documents, words, characters, size
+        for passage in passages:
+            documents += passage.ends_document
+            utf8 = passage.text.encode("utf-8", "surrogatepass")
+            words += count_words(utf8)
+            characters += len(passage.text)
+            size += len(utf8)
+            yield passage
+
+    tokens = sum(len(ids) for ids in tokenizer.encode_corpus(counted())) - documents
+    return {
+        "tokens": tokens,
+        "documents": documents,
+        "words": words,
+        "characters": characters,
+        "bytes": size,
+        "bytes_per_token": round(size / max(1, tokens), 3),
+        "tokens_per_word": round(tokens / max(1, words), 3),
+    }

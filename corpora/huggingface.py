@@ -49,9 +49,12 @@ def documents(
     splits = _load(dataset, streaming)
     if split is not None and split not in splits:
         raise UsageError(f"{dataset.name}: no split {split!r}; the splits are: {', '.join(splits)}")
-    for name, table in splits.items():
-        if split in (None, name):
-            yield from _rows(table, f"{dataset.name}, split {name}", text_column)
+    try:
+        for name, table in splits.items():
+            if split in (None, name):
+                yield from _rows(table, f"{dataset.name}, split {name}", text_column)
+    except OSError as error:  # the connection's and the disk's
+        raise UsageError(f"{dataset.name}: reading it failed ({_reason(error)})") from error
 
 
 def _rows(table: Any, name: str, text_column: str) -> Iterator[Passage]:
@@ -75,6 +78,7 @@ def _rows(table: Any, name: str, text_column: str) -> Iterator[Passage]:
 def _load(dataset: Dataset, streaming: bool) -> dict[str, Any]:
     """Split name to table. A folder may hold data files or what `save_to_disk` wrote."""
     import datasets
+    from datasets.exceptions import DatasetsError
 
     folder = Path(dataset.path).expanduser()
     path = str(folder) if folder.is_dir() else dataset.path
@@ -83,10 +87,13 @@ def _load(dataset: Dataset, streaming: bool) -> dict[str, Any]:
             loaded = datasets.load_from_disk(path)
         else:
             loaded = datasets.load_dataset(path, dataset.configuration or None, streaming=streaming)
-    except (ImportError, OSError, RuntimeError, ValueError, datasets.DatasetsError) as error:
-        reason = " ".join(str(error).split())
+    except (ImportError, OSError, RuntimeError, ValueError, DatasetsError) as error:
         raise UsageError(
-            f"{dataset.name}: the dataset cannot be loaded ({reason or type(error).__name__}); "
+            f"{dataset.name}: the dataset cannot be loaded ({_reason(error)}); "
             "write hf:NAME[:CONFIG] with a name of huggingface.co/datasets or a folder"
         ) from error
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

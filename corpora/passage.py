@@ -1,6 +1,6 @@
 """`Passage`, the unit of text that flows from every reader, and the counting of its words.
 
->>> count_words("take me\\n to  Mars")
+>>> count_words("take me\\n to  Mars".encode())
 4
 """
 
@@ -10,19 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# White space as `str.split` knows it: first and last code point of each range.
-_ASCII_SPACES = ((0x09, 0x0D), (0x1C, 0x20))
-_WIDE_SPACES = (
-    (0x85, 0x85),
-    (0xA0, 0xA0),
-    (0x1680, 0x1680),
-    (0x2000, 0x200A),
-    (0x2028, 0x2029),
-    (0x202F, 0x202F),
-    (0x205F, 0x205F),
-    (0x3000, 0x3000),
-)
-_STRETCH = 1 << 18  # code units counted at a time, so that the masks stay in the processor's cache
+# The white space beyond ASCII that `str.split` knows. In UTF-8 it begins with one of four bytes.
+_WIDE_SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(8192, 8203)))
+_WIDE_KEYS = np.array([int.from_bytes(space.encode().ljust(3, b"\0")) for space in _WIDE_SPACES])
 
 
 class Passage(NamedTuple):
@@ -34,22 +24,28 @@ class Passage(NamedTuple):
     ends_document: bool
 
 
-def count_words(text: str) -> int:
-    """The number of words, the same as `len(text.split())` at several times the speed."""
-    if text.isascii():
-        codes = np.frombuffer(text.encode("ascii"), np.uint8)
-        ranges: tuple[tuple[int, int], ...] = _ASCII_SPACES
-    else:
-        codes = np.frombuffer(text.encode("utf-16-le", "surrogatepass"), np.dtype("<u2"))
-        ranges = _ASCII_SPACES + _WIDE_SPACES
-    words, after_space = 0, True
-    for start in range(0, len(codes), _STRETCH):
-        part = codes[start : start + _STRETCH]
-        spaces = np.zeros(len(part), bool)
-        for low, high in ranges:
-            # Unsigned subtraction wraps around, so that one comparison checks both ends.
-            spaces |= part - part.dtype.type(low) <= high - low
-        words += int(np.count_nonzero(spaces[:-1] > spaces[1:]))
-        words += after_space and not spaces[0]
-        after_space = bool(spaces[-1])
-    return words
+def count_words(utf8: bytes) -> int:
+    """The number of words of a text in UTF-8: `len(text.split())` at several times the speed."""
+    if not utf8:
+        return 0
+    codes = np.frombuffer(utf8, np.uint8)
+    # Unsigned subtraction wraps around, so that one comparison checks both ends of a range.
+    spaces = codes - np.uint8(0x1C) <= 4
+    spaces |= codes - np.uint8(0x09) <= 4
+    if not utf8.isascii():
+        _mark_wide_spaces(codes, spaces)
+    return int(np.count_nonzero(spaces[:-1] > spaces[1:])) + (not spaces[0])
+
+
+def _mark_wide_spaces(codes: np.ndarray, spaces: np.ndarray) -> None:
+    """Set `spaces` for every byte of a white space character beyond ASCII."""
+    first = np.flatnonzero((codes == 0xC2) | (codes - np.uint8(0xE1) <= 2))
+    first = first[first < len(codes) - 1]
+    third = np.minimum(first + 2, len(codes) - 1)
+    is_long = codes[first] >= 0xE0
+    key = codes[first].astype(np.int64) << 16 | codes[first + 1].astype(np.int64) << 8
+    key |= np.where(is_long, codes[third], 0)
+    found = np.isin(key, _WIDE_KEYS)
+    spaces[first[found]] = True
+    spaces[first[found] + 1] = True
+    spaces[third[found & is_long]] = True

@@ -163,9 +163,10 @@ class TokenStoreWriter:
         self._file(split)
         counts = self.counts[split]
         for passage in passages:
+            utf8 = passage.text.encode("utf-8", "surrogatepass")
             counts.documents += passage.ends_document
-            counts.words += count_words(passage.text)
-            counts.bytes += len(passage.text.encode("utf-8", "surrogatepass"))
+            counts.words += count_words(utf8)
+            counts.bytes += len(utf8)
             yield passage
 
     @property

@@ -58,8 +58,10 @@ def read_header(folder: Path) -> Header:
             {split: Counts(**counts) for split, counts in content["splits"].items()},
             {split: str(content["files"][split]) for split in content["splits"]},
         )
-        sound = header.dtype in ("uint16", "uint32") and all(
-            Path(name).name == name for name in header.files.values()
+        sound = (
+            isinstance(content["tokenizer_fingerprint"], str)
+            and header.dtype in ("uint16", "uint32")
+            and all(Path(name).name == name for name in header.files.values())
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise refusal(folder, f"its {HEADER} is damaged ({error})") from error

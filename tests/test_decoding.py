@@ -20,7 +20,6 @@ from nlp.core.decoding import (
     stream,
     stream_ids,
 )
-from nlp.core.strategies import FIRST_NUCLEUS
 
 PIECES = [b"<|endoftext|>", *(bytes([byte]) for byte in b"abc \n"), b"ab", b"bca", b"\xc3", b"\xa9"]
 PIECES += ["é".encode(), "😀".encode()[:2], "😀".encode()[2:], b" abc", "aé".encode()]
@@ -58,7 +57,7 @@ class Recurrent(nn.Module):
         self.rows: list[int] = []
 
     def start(self, batch_size: int) -> tuple[Tensor, ...]:
-        return (torch.zeros(batch_size, 16),)
+        return (torch.zeros(batch_size, 16, dtype=self.output.weight.dtype),)
 
     def forward(self, ids: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         self.read += ids.numel()
@@ -114,15 +113,23 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(logits: Tensor, p: float):
         assert full[kept].min() >= full[~kept].max()
 
 
-@pytest.mark.parametrize("p", [0.05, 0.5, 0.9, 0.999999])
-def test_top_p_of_a_flat_large_vocabulary_widens_until_it_reaches_p(p: float):
-    logits = torch.randn(2, 20 * FIRST_NUCLEUS, generator=torch.Generator().manual_seed(1)) / 10
-    full = torch.softmax(logits, -1).double()
-    descending, order = full.sort(-1, descending=True)
-    keep = descending.cumsum(-1) - descending < p
-    expected = torch.zeros_like(keep).scatter(-1, order, keep)
-    actual = probabilities(Sampling(top_p=p), logits) > 0
-    assert (actual != expected).sum() <= 2  # one tie or rounding at each row's border
+@given(logits_of(), st.floats(0.01, 0.999), st.integers(1, 40) | st.none())
+def test_top_p_is_a_full_sorts(logits: Tensor, p: float, k: int | None):
+    best = min(k or logits.shape[1], logits.shape[1])
+    sorted_ = torch.softmax(logits.topk(best).values, -1).double()[0]
+    before = sorted_.cumsum(-1) - sorted_
+    kept = int((probabilities(Sampling(top_p=p, top_k=k), logits) > 0).sum())
+    # Rounding may decide otherwise only where the set reaches p within a millionth.
+    assert int((before < p - 1e-6).sum()) <= max(kept, 1)
+    assert kept <= int((before < p + 1e-6).sum())
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 0.9, 0.999])
+def test_top_p_of_a_flat_large_vocabulary(p: float):
+    size = 32_768
+    kept = probabilities(Sampling(top_p=p), torch.zeros(2, size)) > 0
+    assert (kept.sum(-1) - math.ceil(p * size)).abs().max() <= 1
+    assert kept[:, : int(p * size)].all()  # of the tied ones, the first
 
 
 @given(logits_of(), st.floats(0, 1))
@@ -239,7 +246,7 @@ def test_ties_go_to_the_same_token_in_every_greedy():
 def test_the_same_seed_writes_the_same_and_each_sample_again_alone(
     seed: int, samples: int, penalised: bool
 ):
-    model = Recurrent().eval()
+    model = Recurrent().eval().double()  # so that a batch's rounding decides no choice
     strategy = Sampling(repetition_penalty=1.3 if penalised else 1.0)
     options = {"strategy": strategy, "max_tokens": 90, "stop_ids": [0], "tokenizer": Pieces()}
     together = generate(model, [1, 4], samples=samples, seed=seed, **options)
@@ -252,7 +259,7 @@ def test_the_same_seed_writes_the_same_and_each_sample_again_alone(
             sample.text,
         )
         assert alone.log_probabilities == pytest.approx(sample.log_probabilities, abs=1e-4)
-    if samples > 1:
+    if samples > 1 and min(len(sample.ids) for sample in together[:2]) > 9:
         assert together[0].ids != together[1].ids
 
 

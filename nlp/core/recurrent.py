@@ -282,11 +282,3 @@ def dropout(inputs: Tensor, probability: float, training: bool, *, locked: bool)
         return F.dropout(inputs, probability)
     mask = F.dropout(inputs.new_ones(inputs.shape[0], 1, inputs.shape[2]), probability)
     return inputs * mask
-
-
-def embedding_dropout(table: Tensor, probability: float, training: bool) -> Tensor:
-    """Drops whole rows of an embedding table `[vocabulary, features]`: a dropped token is missing
-    wherever it occurs (Gal and Ghahramani 2016)."""
-    if not training or not probability:
-        return table
-    return table * F.dropout(table.new_ones(table.shape[0], 1), probability)

@@ -319,12 +319,17 @@ def corpus_perplexity(
             nats += total([done], count - done, state)[0]
     if math.isnan(nats):
         raise UsageError("the model's output is not a number (NaN): its training has failed")
+    return perplexity_of(nats, count, words, bytes)
+
+
+def perplexity_of(nats: float, tokens: int, words: int | None, bytes: int | None) -> Perplexity:
+    """A corpus of these counts whose tokens cost `nats` in all."""
     return Perplexity(
-        per_token=_exponential(nats / count),
+        per_token=_exponential(nats / tokens),
         per_word=_exponential(nats / words) if words else None,
         bits_per_byte=nats / math.log(2) / bytes if bytes else None,
-        nats_per_token=nats / count,
-        tokens=count,
+        nats_per_token=nats / tokens,
+        tokens=tokens,
     )
 
 

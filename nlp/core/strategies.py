@@ -13,12 +13,12 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from corpora.errors import UsageError
 
-FIRST_NUCLEUS = 256  # tokens looked at first for top-p: a full sort of 32k costs 1.8 ms, this 0.05
 Choice = tuple[Tensor, Tensor]  # token [rows], log-probability [rows]
 
 
@@ -100,7 +100,7 @@ class Sampling:
             logits, ids = logits.topk(self.top_k)
         weights = torch.softmax(logits, -1)
         if self.top_p is not None and self.top_p < 1:
-            weights, ids = _nucleus(weights, ids, self.top_p)
+            weights = _nucleus(weights, self.top_p)
         if self.min_p:
             floor = weights.amax(-1, keepdim=True) * self.min_p
             weights = weights.masked_fill(weights < floor, 0)
@@ -147,15 +147,23 @@ def _tame(logits: Tensor, penalties: Tensor) -> Tensor:
     return torch.where(logits > 0, logits / penalties, logits * penalties)
 
 
-def _nucleus(weights: Tensor, ids: Tensor | None, p: float) -> tuple[Tensor, Tensor]:
-    """The smallest set of most probable tokens whose probability reaches `p`."""
-    if ids is not None:  # from top-k: few, and sorted already
-        cumulative = weights.cumsum(-1, dtype=exact(weights.device))
-        return weights.masked_fill(cumulative - weights >= p, 0), ids
-    size = FIRST_NUCLEUS
-    while True:
-        best, ids = weights.topk(min(size, weights.shape[-1]))
-        cumulative = best.cumsum(-1, dtype=exact(weights.device))
-        if size >= weights.shape[-1] or bool((cumulative[:, -1] >= p).all()):
-            return best.masked_fill(cumulative - best >= p, 0), ids
-        size *= 8
+def _nucleus(weights: Tensor, p: float) -> Tensor:
+    """The weights with 0 outside the smallest set of largest ones that is `p` of their sum."""
+    ascending = _ascending(weights)
+    mass = ascending.cumsum(-1, dtype=exact(weights.device))  # of a token and all less probable
+    # A token goes where what is more probable than it reaches p already.
+    gone = torch.searchsorted(mass, mass[:, -1:] - p * mass[:, -1:], right=True)
+    gone.clamp_(max=weights.shape[-1] - 1)  # NaN again
+    least = ascending.gather(-1, gone)
+    kept = weights >= least
+    if bool(((gone > 0) & (ascending.gather(-1, (gone - 1).clamp_(min=0)) == least)).any()):
+        tied = weights == least  # some of these go: the later ones
+        surplus = kept.sum(-1, keepdim=True) - (weights.shape[-1] - gone)
+        kept &= ~tied | (tied.cumsum(-1) <= tied.sum(-1, keepdim=True) - surplus)
+    return weights.masked_fill(~kept, 0)
+
+
+def _ascending(weights: Tensor) -> Tensor:
+    if weights.device.type == "cpu":  # numpy's sort of values alone is 30 times as fast as torch's
+        return torch.from_numpy(np.sort(weights.detach().numpy(), axis=-1))
+    return weights.sort(-1).values

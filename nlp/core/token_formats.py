@@ -141,6 +141,8 @@ def _read_text(path: Path) -> str:
         raise UsageError(f"{path} is a folder; expected a tokenizer file.") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8 text; expected a tokenizer file.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -31,8 +31,6 @@ import numpy as np
 from corpora.errors import UsageError
 from nlp.core.special_tokens import Specials, split_special
 from nlp.core.token_engine import (
-    ByteEngine,
-    CharacterEngine,
     Engine,
     ReferenceEngine,
     choose_engine,
@@ -58,10 +56,7 @@ if TYPE_CHECKING:
 Kind = Literal["bpe", "characters", "bytes"]
 Pattern = Literal["gpt2", "gpt4"]
 
-# What other makers call the token between documents, where END_OF_TEXT is not in the vocabulary.
-END_OF_TEXT_NAMES = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<eos>", "[EOS]", "<|im_end|>")
-
-PIECE = 1 << 18  # characters handed to one thread at a time
+PIECE = 1 << 16  # characters handed to one thread at a time
 BATCH = 1 << 23  # characters encoded at a time by encode_corpus: bounds its memory
 
 
@@ -135,14 +130,12 @@ class Tokenizer:
     @property
     def end_of_text(self) -> int:
         """The id that ends every document, and that a language model starts from."""
-        special = self.vocabulary.special_tokens
-        for name in END_OF_TEXT_NAMES:
-            if name in special:
-                return special[name]
-        raise UsageError(
-            f"This tokenizer has no end-of-text token among {sorted(special)}; "
-            f"expected {END_OF_TEXT!r}."
-        )
+        if self.vocabulary.end_of_text is None:
+            raise UsageError(
+                f"This tokenizer has no end-of-text token among {sorted(self.special_tokens)}; "
+                f"expected {END_OF_TEXT!r}."
+            )
+        return self.vocabulary.end_of_text
 
     @property
     def fingerprint(self) -> str:
@@ -196,7 +189,8 @@ class Tokenizer:
             raise UsageError(f"dropout is {dropout}; expected a probability from 0 to 1.")
         source = seed if isinstance(seed, random.Random) else random.Random(seed)
         ids: list[int] = []
-        for part, special in self._parts(text, allowed_special, disallowed_special):
+        specials = self.vocabulary.special_tokens
+        for part, special in split_special(text, specials, allowed_special, disallowed_special):
             if special is not None:
                 ids.append(special)
             elif dropout and self.kind == "bpe":
@@ -215,9 +209,10 @@ class Tokenizer:
         """The ids of each text, on all cores; special tokens as in `encode`."""
         parts: list[str] = []
         plan: list[list[int | None]] = []  # of each text: special ids, None for the next part
+        specials = self.vocabulary.special_tokens
         for text in texts:
             row: list[int | None] = []
-            for part, special in self._parts(text, allowed_special, disallowed_special):
+            for part, special in split_special(text, specials, allowed_special, disallowed_special):
                 row.append(special)
                 if special is None:
                     parts.append(part)
@@ -292,16 +287,13 @@ class Tokenizer:
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of the ids; `UsageError` for an id outside the vocabulary."""
         table = self._token_bytes
-        try:
-            indices = [int(index) for index in ids]
-            if indices and min(indices) < 0:
-                raise IndexError
-            return b"".join([table[index] for index in indices])
-        except IndexError:
+        indices = [int(index) for index in ids]
+        if indices and not 0 <= min(indices) <= max(indices) < len(table):
             wrong = next(index for index in indices if not 0 <= index < len(table))
             raise UsageError(
                 f"id {wrong} is not in the vocabulary; expected 0 to {len(table) - 1}."
-            ) from None
+            )
+        return b"".join([table[index] for index in indices])
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
         """The text of the ids. Bytes that are no UTF-8 become U+FFFD, one per broken character."""
@@ -334,8 +326,13 @@ class Tokenizer:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str], *, engine: str = "auto") -> Tokenizer:
-        """Read a Hugging Face `tokenizer.json`; `UsageError` if it is missing, damaged or lossy."""
-        return cls(read_tokenizer_json(Path(file)), engine=engine)
+        """Read a Hugging Face `tokenizer.json`, or that of a model folder.
+
+        Raises `UsageError` if it is missing or damaged, or would not give text back unchanged.
+        """
+        path = Path(file)
+        path = path / "tokenizer.json" if path.is_dir() else path
+        return cls(read_tokenizer_json(path), engine=engine)
 
     @classmethod
     def from_gpt2(
@@ -375,11 +372,7 @@ class Tokenizer:
 
     @cached_property
     def _engine(self) -> Engine:
-        if self.kind == "characters":
-            return CharacterEngine(self.vocabulary)
-        if self.kind == "bytes" and self.vocabulary.byte_ids:
-            return ByteEngine(self.vocabulary.byte_ids)
-        return choose_engine(self.vocabulary, self._reference, self._choice)
+        return choose_engine(self.vocabulary, lambda: self._reference, self._choice)
 
     @property
     def _small_engine(self) -> Engine:
@@ -389,11 +382,6 @@ class Tokenizer:
     @cached_property
     def _merges(self) -> Merges:
         return Merges(self.vocabulary, self._reference.words)
-
-    def _parts(
-        self, text: str, allowed: Specials, disallowed: Specials
-    ) -> Iterator[tuple[str, int | None]]:
-        return split_special(text, self.vocabulary.special_tokens, allowed, disallowed)
 
     def _cut(self, text: str) -> list[str]:
         if self.kind == "bpe" and self.pattern is None:

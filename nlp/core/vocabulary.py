@@ -13,11 +13,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 END_OF_TEXT = "<|endoftext|>"
+
+# What other makers call it, in vocabularies that lack ours.
+END_OF_TEXT_NAMES = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<eos>", "[EOS]", "<|im_end|>")
 
 # The pattern of GPT-2 is built into `ByteLevel`; that of GPT-4 (cl100k) is a `Split` before it.
 GPT4_PATTERN = (
@@ -97,6 +101,12 @@ class Vocabulary:
         return 1 + max((*self.tokens.values(), *self.special_tokens.values()), default=-1)
 
     @cached_property
+    def end_of_text(self) -> int | None:
+        """The id of the token that ends documents."""
+        names = (name for name in END_OF_TEXT_NAMES if name in self.special_tokens)
+        return next((self.special_tokens[name] for name in names), None)
+
+    @cached_property
     def pattern(self) -> str | None:
         """The name of the rule that cuts words ("gpt2", "gpt4", "none"), None for another rule."""
         for name, rule in PRE_TOKENIZERS.items():
@@ -164,9 +174,9 @@ class Vocabulary:
             "padding": None,
             "added_tokens": added,
             "normalizer": None,
-            "pre_tokenizer": self.pre_tokenizer,
+            "pre_tokenizer": deepcopy(self.pre_tokenizer),
             "post_processor": None,
-            "decoder": PRE_TOKENIZERS["gpt2"] if byte_level else fuse,
+            "decoder": deepcopy(PRE_TOKENIZERS["gpt2"]) if byte_level else fuse,
             "model": {
                 "type": "BPE",
                 "dropout": None,

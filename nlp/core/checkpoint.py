@@ -1,0 +1,194 @@
+"""A model is a folder, and nothing in it is code.
+
+    config.json          the model's Config, its kind and the tokenizer's fingerprint
+    model.safetensors    the weights
+    tokenizer.json       where it has one
+    README.md            what it was trained on and what it scores
+
+Each file is written beside its place and renamed into it, so that a killed run leaves the old file
+or the new one and never a part.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from corpora.errors import UsageError
+
+CONFIG, WEIGHTS, TOKENIZER, CARD = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "README.md",
+)
+FORMAT = 1
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to; once written it takes the place of `path`, all at once.
+
+    Raises:
+        UsageError: there is no space, or no right to write there. What stood there stands.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            with part.open("rb+") as written:
+                os.fsync(written.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {path}: {error.strerror or error}; "
+            "what stood there is untouched: free some space or name another folder"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a small text file."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Replaces a safetensors file; `about` is stored as JSON in its header."""
+    import safetensors
+    import safetensors.torch
+
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with replacing(path) as part:
+        try:
+            safetensors.torch.save_file(flat, part, metadata={"about": json.dumps(about)})
+        except safetensors.SafetensorError as error:  # how it tells of a full disk
+            raise OSError(None, str(error)) from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a safetensors file and what its header says about them.
+
+    Raises:
+        UsageError: there is none, or it is cut short or of another format.
+    """
+    import safetensors
+
+    if not path.is_file():
+        raise UsageError(f"{path} is missing: expected a file of trained weights there")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} is damaged or no safetensors file ({error}): copy it again, or train anew"
+        ) from error
+
+
+def save_weights(model: nn.Module, folder: Path) -> None:
+    """Replaces the weights in a model folder."""
+    write_tensors(folder / WEIGHTS, model.state_dict(), {"format": FORMAT})
+
+
+def save_config(
+    folder: Path, kind: str, config: Mapping[str, Any], tokenizer_fingerprint: str | None
+) -> None:
+    """Replaces a model folder's `config.json`."""
+    content = {
+        "library": "unrolled",
+        "format": FORMAT,
+        "kind": kind,
+        "tokenizer_fingerprint": tokenizer_fingerprint,
+        "config": dict(config),
+    }
+    write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
+
+
+def locate(folder_or_hub_id: str | Path) -> Path:
+    """The folder itself, or a local copy of that repository of the Hugging Face Hub."""
+    folder = Path(folder_or_hub_id).expanduser()
+    name = str(folder_or_hub_id)
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise UsageError(f"{folder} is a file: expected a model folder or a Hub id OWNER/NAME")
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise UsageError(
+            f"there is no model folder {name}: train one with `unrolled train-lm --output {name}`"
+        )
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(
+            f"{name} is neither a folder here nor a model that the Hugging Face Hub gives: {reason}"
+        ) from error
+
+
+def read_config(folder: Path, kind: str) -> tuple[dict[str, Any], str | None]:
+    """The model's own configuration and the fingerprint of its tokenizer.
+
+    Raises:
+        UsageError: the file is missing, cut short, or of another kind of model.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise UsageError(f"{folder} is no model folder: it has no {CONFIG}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["library"] != "unrolled":
+            raise KeyError("library")
+        found, config = content["kind"], dict(content["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is damaged or not written by Unrolled: copy it again, or train anew"
+        ) from error
+    if content.get("format", 0) > FORMAT:
+        raise UsageError(f"{path} was written by a newer Unrolled: update with pip install -U")
+    if found != kind:
+        raise UsageError(f"{folder} holds a {found}: expected a {kind}")
+    return config, content.get("tokenizer_fingerprint")
+
+
+def load_weights(model: nn.Module, folder: Path) -> None:
+    """Fills `model` with the weights of a model folder.
+
+    Raises:
+        UsageError: the file is missing, damaged, or holds another model's weights.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise UsageError(f"{path} is missing: the run that writes it has not yet evaluated once")
+    tensors, _ = read_tensors(path)
+    expected = model.state_dict()
+    wrong = [
+        name
+        for name in sorted(expected.keys() | tensors.keys())
+        if name not in tensors or name not in expected or tensors[name].shape != expected[name].shape
+    ]
+    if wrong:
+        raise UsageError(
+            f"{path} does not fit {CONFIG} beside it ({wrong[0]} and {len(wrong) - 1} others "
+            "differ): the two come from different models"
+        )
+    model.load_state_dict(tensors)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Trainable numbers; tied weights count once."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+

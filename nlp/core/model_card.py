@@ -1,0 +1,38 @@
+"""The README.md of a model folder: what it was trained on, and what it scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlp.core.checkpoint import CARD, write_text
+
+
+def write_card(
+    folder: Path,
+    *,
+    title: str,
+    about: str,
+    columns: Sequence[str],
+    results: Mapping[str, Sequence[float | None]],
+    arguments: Mapping[str, Any],
+) -> None:
+    """Replaces the card.
+
+    Args:
+        about: what the model is and was trained on, in sentences.
+        columns, results: a table of measured scores; each row has its name and a value per column.
+        arguments: of the training run.
+    """
+    lines = [f"# {title}", "", about, ""]
+    if results:
+        lines += ["## Measured on the test split", ""]
+        lines += ["| |" + "|".join(columns) + "|", "|---|" + "---:|" * len(columns)]
+        for name, values in results.items():
+            shown = ("" if value is None else f"{value:,.3f}" for value in values)
+            lines.append(f"| {name} |" + "|".join(shown) + "|")
+        lines.append("")
+    lines += ["## Trained with", "", "| argument | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in arguments.items() if value is not None]
+    write_text(folder / CARD, "\n".join(lines) + "\n")

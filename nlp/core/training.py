@@ -1,0 +1,486 @@
+"""The one training loop.
+
+It asks a model for `loss(batch, carry)` and knows nothing else of it; it reports through one
+callback and prints nothing; it runs on Hugging Face Accelerate, so that one CPU, one GPU or many
+machines run the same lines. A run can be killed at any step: resumed, it ends with the weights it
+would have had, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from corpora.errors import UsageError
+from nlp.core.checkpoint import save_weights
+from nlp.core.device import Precision, choose_device, choose_precision
+from nlp.core.optimization import (
+    Averager,
+    OptimizerKind,
+    Plateau,
+    ScheduleKind,
+    build_optimizer,
+    learning_rate_factor,
+)
+from nlp.core.training_state import Counters, MetricsLog, load_state, save_state
+
+
+EVALUATIONS = 12  # in a run, unless told otherwise
+
+
+class Loss(NamedTuple):
+    """What a model makes of a batch."""
+
+    mean: Tensor  # [], with gradient
+    count: int  # targets the mean is over
+    carry: tuple[Tensor, ...] | None = None  # handed to the next batch's loss, detached
+
+
+class Batches(Protocol):
+    """Training data: the same epoch number gives the same batches."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Any]: ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. Every model's `train` fills one in from its own arguments."""
+
+    steps: int | None  # optimizer steps in all; None leaves it to `minutes`
+    learning_rate: float
+    optimizer: OptimizerKind = "adamw"
+    schedule: ScheduleKind = "cosine"
+    warmup_steps: int = 100
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0  # longest gradient; 0 does not clip
+    accumulate: int = 1  # batches per optimizer step
+    evaluate_every: int | None = None  # optimizer steps; None evaluates twelve times
+    log_every: int = 10
+    save_every: int | None = None  # optimizer steps; None saves at each evaluation
+    patience: int | None = None  # evaluations without improvement after which to stop
+    minutes: float | None = None  # ends the run, and the schedule, by the clock
+    precision: Precision = "auto"
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises a UsageError for numbers that cannot be meant."""
+        if self.steps is None and self.minutes is None:
+            raise UsageError("neither steps nor minutes: say how long to train")
+        counts = ("learning_rate", "accumulate", "log_every")
+        limits = ("steps", "minutes", "evaluate_every", "save_every", "patience")
+        check_positive(**{name: getattr(self, name) for name in counts})
+        check_positive(**{n: getattr(self, n) for n in limits if getattr(self, n) is not None})
+        for name in ("warmup_steps", "weight_decay", "clip_norm"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"{name} is {getattr(self, name)}: expected 0 or more")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Means over the steps since the last one."""
+
+    step: int
+    fraction: float  # of the run that is done
+    epoch: int
+    loss: float  # nats
+    metrics: Mapping[str, float]  # the loss in the task's own units
+    gradient_norm: float  # before clipping
+    learning_rate: float
+    items_per_second: float  # targets trained on
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A look at the validation data."""
+
+    step: int
+    loss: float
+    metrics: Mapping[str, float]
+    best: bool  # the lowest loss so far, and so the model that is kept
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something to tell: a sample of what the model writes, why the run ends."""
+
+    text: str
+    kind: Literal["note", "sample"] = "note"
+
+
+Event = Progress | Evaluation | Remark
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    step: int
+    best_loss: float
+    best_step: int
+    seconds: float
+    ended: Literal["finished", "early", "interrupted"]
+
+
+class Diverged(RuntimeError):
+    """The loss left the numbers or exploded; the last good model is kept."""
+
+
+class _LossModule(nn.Module):
+    """Accelerate wraps `forward`; what a model offers is `loss`."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Any, carry: tuple[Tensor, ...] | None) -> Loss:
+        return self.model.loss(batch, carry)  # type: ignore[operator]
+
+
+def fit(
+    model: nn.Module,
+    batches: Batches,
+    *,
+    recipe: Recipe,
+    folder: Path,
+    evaluate: Callable[[], float],
+    in_units: Callable[[float, str], Mapping[str, float]] = lambda loss, split: {},
+    sample: Callable[[], str] | None = None,
+    report: Callable[[Event], None] = lambda event: None,
+    resume: bool = False,
+) -> Outcome:
+    """Trains `model`; the best weights by validation loss end in `folder` and in the model.
+
+    Args:
+        batches: what to train on.
+        evaluate: the validation loss of the model as it stands, in nats.
+        in_units: a loss on "train" or "validation" in the task's own units, say perplexity.
+        sample: something the model makes, reported after each evaluation.
+        report: hears what happens.
+        resume: goes on from the state in `folder`.
+
+    Raises:
+        Diverged: the loss is no number any more, or has exploded.
+        UsageError: nothing to resume, or no space for a checkpoint.
+    """
+    with torch.random.fork_rng(), _interrupts() as interrupted:
+        torch.manual_seed(recipe.seed)
+        run = _Run(model, batches, recipe, folder, evaluate, in_units, sample, report)
+        if resume:
+            run.restore()
+        ended = run.train(interrupted)
+        run.keep_best()
+    counters = run.counters
+    best = math.nan if counters.best_loss is None else counters.best_loss
+    return Outcome(counters.step, best, counters.best_step, counters.seconds, ended)
+
+
+def start_accelerator(precision: Precision, device: str, accumulate: int = 1) -> Any:
+    """Accelerate's view of this machine, at the precision that suits it."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    chosen = choose_device(device)
+    mixed = "bf16" if choose_precision(precision, chosen) == torch.bfloat16 else "no"
+    # It is one per process and keeps the first run's precision unless told to forget it.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(
+        mixed_precision=mixed, cpu=chosen.type == "cpu", gradient_accumulation_steps=accumulate
+    )
+
+
+class _Run:
+    """The state of one run; `fit` is its face."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: Batches,
+        recipe: Recipe,
+        folder: Path,
+        evaluate: Callable[[], float],
+        in_units: Callable[[float, str], Mapping[str, float]],
+        sample: Callable[[], str] | None,
+        report: Callable[[Event], None],
+    ) -> None:
+        self.batches, self.recipe, self.folder = batches, recipe, folder
+        self.evaluate, self.in_units, self.sample, self.report = evaluate, in_units, sample, report
+        self.accelerator = start_accelerator(recipe.precision, recipe.device, recipe.accumulate)
+        self.device = self.accelerator.device
+        self.model = model.to(self.device)
+        optimizer = build_optimizer(
+            recipe.optimizer, model, recipe.learning_rate, recipe.weight_decay
+        )
+        self.loss, self.optimizer = self.accelerator.prepare(_LossModule(model), optimizer)
+        self.plateau = Plateau()
+        self.averager = Averager(model.parameters()) if recipe.optimizer == "nt-asgd" else None
+        self.counters = Counters()
+        self.carry: tuple[Tensor, ...] | None = None
+        self.log = MetricsLog(folder, 0)
+        self.rate = 0.0
+
+    def restore(self) -> None:
+        self.counters, self.carry = load_state(
+            self.folder, self.model, self.optimizer, self.plateau, self.averager, self.device
+        )
+        self.log = MetricsLog(self.folder, self.counters.step)
+        self.report(Remark(f"resumed at step {self.counters.step:,}"))
+
+    def train(self, interrupted: Callable[[], bool]) -> Literal["finished", "early", "interrupted"]:
+        counters, recipe = self.counters, self.recipe
+        window = _LogWindow()
+        self.model.train()
+        clock = _Clock(counters)
+        while not self.is_over():
+            if interrupted():
+                self.save()
+                self.report(Remark(f"interrupted at step {counters.step:,}; the state is saved"))
+                return "interrupted"
+            before = self.progress()
+            norm = self.step(window)
+            clock.tick()
+            if counters.step % recipe.log_every == 0 or self.is_over():
+                self.tell(window, norm)
+                window = _LogWindow()
+            if self.is_time_to_look(before):
+                self.look()
+                clock.tick()
+                self.save()
+                if recipe.patience and counters.evaluations_since_best >= recipe.patience:
+                    reason = f"no better validation loss in {recipe.patience} evaluations: stopped"
+                    self.report(Remark(reason))
+                    return "early"
+                window = _LogWindow()
+            elif recipe.save_every and counters.step % recipe.save_every == 0:
+                self.save()
+        return "finished"
+
+    def is_over(self) -> bool:
+        return self.progress() >= 1
+
+    def progress(self) -> float:
+        """How much of the run is done, by steps or by the clock: what ends first counts."""
+        recipe, counters = self.recipe, self.counters
+        by_step = counters.step / recipe.steps if recipe.steps else 0.0
+        by_clock = counters.seconds / (60 * recipe.minutes) if recipe.minutes else 0.0
+        return max(by_step, by_clock)
+
+    def is_time_to_look(self, before: float) -> bool:
+        """Whether the step that began at progress `before` ends with an evaluation."""
+        if self.is_over():
+            return True
+        if self.recipe.evaluate_every:
+            return self.counters.step % self.recipe.evaluate_every == 0
+        return int(EVALUATIONS * before) < int(EVALUATIONS * self.progress())
+
+    def next_batch(self) -> Any:
+        counters = self.counters
+        if not hasattr(self, "_epoch"):
+            self._epoch = self.batches.epoch(counters.epoch, counters.batch)
+        while True:
+            batch = next(self._epoch, None)
+            if batch is not None:
+                counters.batch += 1
+                return batch
+            counters.epoch, counters.batch, self.carry = counters.epoch + 1, 0, None
+            self._epoch = self.batches.epoch(counters.epoch)
+
+    def step(self, window: _LogWindow) -> Tensor:
+        """One optimizer step; returns the length of the gradient."""
+        from accelerate.utils import send_to_device
+
+        recipe = self.recipe
+        factor = learning_rate_factor(
+            recipe.schedule, self.counters.step, self.progress(), recipe.warmup_steps
+        )
+        self.rate = recipe.learning_rate * factor * self.plateau.factor
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        norm = torch.zeros(())
+        for _ in range(recipe.accumulate):
+            batch = send_to_device(self.next_batch(), self.device)
+            with self.accelerator.accumulate(self.loss):
+                mean, count, self.carry = self.loss(batch, self.carry)
+                window.add(mean, count)
+                self.accelerator.backward(mean)
+                if self.accelerator.sync_gradients:
+                    norm = self.accelerator.clip_grad_norm_(
+                        self.model.parameters(), recipe.clip_norm or math.inf
+                    )
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        self.counters.step += 1
+        if self.averager is not None:
+            self.averager.step()
+        return norm
+
+    def tell(self, window: _LogWindow, norm: Tensor) -> None:
+        counters = self.counters
+        loss = window.mean()
+        self.watch(loss, float(norm))
+        done = self.progress()
+        event = Progress(
+            counters.step,
+            min(done, 1.0),
+            counters.epoch,
+            loss,
+            self.in_units(loss, "train"),
+            float(norm),
+            self.rate,
+            window.count * self.accelerator.num_processes / window.seconds(),
+            counters.seconds * max(0.0, 1 - done) / done,
+        )
+        self.log.write(
+            {
+                "step": event.step,
+                "epoch": event.epoch,
+                "seconds": round(counters.seconds, 3),
+                "train_loss": loss,
+                "gradient_norm": event.gradient_norm,
+                "learning_rate": event.learning_rate,
+                "items_per_second": round(event.items_per_second, 1),
+            }
+        )
+        self.report(event)
+
+    def watch(self, loss: float, norm: float) -> None:
+        """Stops a run that has left the numbers, before it overwrites anything good."""
+        counters = self.counters
+        if counters.first_loss is None:
+            counters.first_loss = loss
+        sound = math.isfinite(loss) and math.isfinite(norm)
+        if sound and loss <= 2 * max(counters.first_loss, 1.0):
+            return
+        happened = f"rose to {loss:.3g}" if sound else "is no number any more"
+        kept = (
+            f"the model of step {counters.best_step:,} is kept"
+            if counters.best_loss is not None
+            else "there was no evaluation yet, so no model is kept"
+        )
+        raise Diverged(
+            f"the training loss {happened} at step {counters.step:,} "
+            f"(learning rate {self.rate:.3g}, gradient norm {norm:.3g}): {kept}; "
+            "try a lower learning rate, a longer warm-up or a shorter gradient norm"
+        )
+
+    def look(self) -> None:
+        """Evaluates, and keeps the weights where they are the best so far."""
+        counters = self.counters
+        if self.averager is not None:
+            self.averager.swap()
+        self.model.eval()
+        with torch.no_grad(), self.accelerator.autocast():
+            loss = self.evaluate()
+        best = math.isfinite(loss) and (counters.best_loss is None or loss < counters.best_loss)
+        if best:
+            counters.best_loss, counters.best_step = loss, counters.step
+            counters.evaluations_since_best = 0
+            if self.accelerator.is_main_process:
+                save_weights(self.model, self.folder)
+        else:
+            counters.evaluations_since_best += 1
+        if self.recipe.schedule == "plateau":
+            self.plateau.see(best)
+        metrics = self.in_units(loss, "validation")
+        self.log.write({"step": counters.step, "validation_loss": loss, **metrics})
+        self.report(Evaluation(counters.step, loss, metrics, best))
+        if self.sample is not None:
+            self.report(Remark(self.sample(), "sample"))
+        self.model.train()
+        if self.averager is not None:
+            self.averager.swap()
+            self.averager.see(loss)
+
+    def save(self) -> None:
+        if self.accelerator.is_main_process:
+            save_state(
+                self.folder,
+                self.counters,
+                self.model,
+                self.optimizer,
+                self.carry,
+                self.plateau,
+                self.averager,
+            )
+
+    def keep_best(self) -> None:
+        """The model in memory becomes the one in the folder."""
+        from nlp.core.checkpoint import load_weights
+
+        if self.counters.best_loss is not None:
+            load_weights(self.model, self.folder)
+        self.model.eval()
+
+
+class _Clock:
+    """Counts a run's seconds, over all its parts."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.counters, self.last = counters, time.perf_counter()
+
+    def tick(self) -> None:
+        now = time.perf_counter()
+        self.counters.seconds += now - self.last
+        self.last = now
+
+
+class _LogWindow:
+    """Sums over the steps between two reports; on a GPU they stay there until asked for."""
+
+    def __init__(self) -> None:
+        self.begin = time.perf_counter()
+        self.total: Tensor | float = 0.0
+        self.count = 0
+
+    def add(self, mean: Tensor, count: int) -> None:
+        self.total = self.total + mean.detach().double() * count
+        self.count += count
+
+    def mean(self) -> float:
+        return float(self.total) / self.count
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.begin
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Turns Ctrl-C and SIGTERM into a question that the loop asks between two steps; a second
+    Ctrl-C interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def check_positive(**values: float) -> None:
+    """Raises a UsageError that names the first value that is not above 0."""
+    for name, value in values.items():
+        if value <= 0:
+            raise UsageError(f"{name} is {value}: expected more than 0")

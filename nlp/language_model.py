@@ -1,0 +1,462 @@
+"""Language models: the probability of a text, one token after the other.
+
+    token   <|endoftext|>    take       me        to
+                 │            │         │         │
+    state  0 ──► f ─────────► f ──────► f ──────► f ──►    log P(w1 ... wn) =
+                 │            │         │         │            sum of log P(wi | w1 ... w(i-1))
+    guess      take           me        to       Mars
+
+A recurrent language model (Mikolov et al. 2010) is a decoder without memory; with the locked and
+weight dropout and the tied weights it is the AWD-LSTM of Merity, Keskar and Socher (2018).
+
+    from nlp.language_model import LanguageModel, train
+
+    train("books/", output="my-model", layers=2, hidden_size=512)
+    model = LanguageModel.from_pretrained("my-model")
+    print(model.sample("The history of", max_tokens=50)[0])
+    print(model.score("take me to Mars").log_probability)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from corpora.errors import UsageError
+from corpora.passage import Passage, count_words
+from corpora.reader import Source, read
+from corpora.store import TokenStore
+from corpora.store_header import Counts
+from nlp.core import checkpoint
+from nlp.core.batching import Window, Windows
+from nlp.core.decoder import Decoder
+from nlp.core.decoding import Sampling, Strategy, generate
+from nlp.core.device import Precision, choose_device
+from nlp.core.model_card import write_card
+from nlp.core.ngram import NgramModel
+from nlp.core.optimization import OptimizerKind, ScheduleKind
+from nlp.core.preparation import prepare
+from nlp.core.recurrent import CellKind, State
+from nlp.core.run_folder import RunFolder
+from nlp.core.scoring import Perplexity, Score, corpus_perplexity, perplexity_of, score
+from nlp.core.tokenizer import Kind, Pattern, Tokenizer
+from nlp.core.training import Event, Loss, Outcome, Recipe, Remark, check_positive, fit
+
+KIND = "language-model"
+SAMPLE = "wikipedia-sample"
+READING = ("validation", "test", "text_column", "document", "encoding_errors")
+VOCABULARY = ("kind", "vocabulary_size", "pattern")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a language model is built from. Dropouts are probabilities."""
+
+    vocabulary_size: int  # tokens
+    cell: CellKind = "lstm"
+    embedding_size: int = 512  # features of a token's vector
+    hidden_size: int = 512  # units of a layer
+    layers: int = 1
+    tied: bool = True  # output weights are the embedding's, the last layer has its size
+    embedding_dropout: float = 0.1  # whole tokens
+    input_dropout: float = 0.3  # features of the embedded tokens
+    dropout: float = 0.3  # between layers
+    output_dropout: float = 0.4  # before the softmax
+    locked_dropout: bool = True  # the latter three: one mask for all positions
+    weight_drop: float = 0.3  # recurrent weights
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary_size", "embedding_size", "hidden_size", "layers"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}: expected 1 or more")
+        for name in (
+            "embedding_dropout",
+            "input_dropout",
+            "dropout",
+            "output_dropout",
+            "weight_drop",
+        ):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}: expected 0 to below 1")
+
+
+class LanguageModel(nn.Module):
+    """Embedding, recurrent core, softmax over the vocabulary; and the tokenizer it was made for."""
+
+    def __init__(self, config: Config, tokenizer: Tokenizer | None = None) -> None:
+        super().__init__()
+        self.config, self.tokenizer = config, tokenizer
+        self.decoder = Decoder(
+            config.vocabulary_size,
+            config.embedding_size,
+            config.hidden_size,
+            config.layers,
+            config.cell,
+            tied=config.tied,
+            embedding_dropout=config.embedding_dropout,
+            input_dropout=config.input_dropout,
+            dropout=config.dropout,
+            output_dropout=config.output_dropout,
+            locked_dropout=config.locked_dropout,
+            weight_drop=config.weight_drop,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        return self.decoder.embedding.device
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self.config.vocabulary_size
+
+    def start(self, batch_size: int) -> State:
+        """The state before the first token: a tuple of tensors `[batch, hidden_size]`."""
+        return self.decoder.start(batch_size)
+
+    def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """`[batch, time]` to logits `[batch, time, vocabulary_size]` and the state at the end."""
+        return self.decoder(ids, state)
+
+    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+        """`[batch]` to logits `[batch, vocabulary_size]` and the next state."""
+        return self.decoder.step(token, state)
+
+    def loss(self, batch: Window, carry: State | None = None) -> Loss:
+        """Mean nats per token of a window, which goes on from the state `carry`."""
+        hidden, state = self.decoder.hidden(batch.inputs, carry)
+        mean = self.decoder.loss(hidden, batch.targets)
+        return Loss(mean, batch.targets.numel(), tuple(part.detach() for part in state))
+
+    def sample(
+        self,
+        prompt: str = "",
+        *,
+        strategy: Strategy = Sampling(temperature=0.8),  # noqa: B008 - frozen
+        max_tokens: int = 100,
+        samples: int = 1,
+        seed: int | None = None,
+        stop: tuple[str, ...] = (),
+    ) -> list[str]:
+        """Continuations of `prompt`, without it; see `nlp.core.decoding.generate` for more."""
+        tokenizer = self._own_tokenizer()
+        generations = generate(
+            self,
+            tokenizer.encode(prompt),
+            strategy=strategy,
+            max_tokens=max_tokens,
+            samples=samples,
+            stop_ids=(tokenizer.end_of_text,),
+            seed=seed,
+            stop=stop,
+        )
+        return [generation.text for generation in generations]
+
+    def score(self, text: str, *, context: str = "", top: int = 5) -> Score:
+        """The probability of `text`, token by token; see `nlp.core.scoring.score` for more."""
+        return score(self, self._own_tokenizer(), text, context=context, top=top)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes the model's folder: `config.json`, `model.safetensors`, `tokenizer.json`."""
+        folder = Path(folder)
+        fingerprint = self.tokenizer.fingerprint if self.tokenizer else None
+        if self.tokenizer is not None:
+            with checkpoint.replacing(folder / checkpoint.TOKENIZER) as part:
+                self.tokenizer.save(part)
+        checkpoint.save_config(folder, KIND, asdict(self.config), fingerprint)
+        checkpoint.save_weights(self, folder)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder_or_hub_id: str | Path, device: str = "auto", **options: Any
+    ) -> LanguageModel:
+        """The model in a folder, or in a repository of the Hugging Face Hub, ready to be used.
+
+        Raises:
+            UsageError: there is none, or a file of it is missing, damaged or another model's.
+        """
+        folder = checkpoint.locate(folder_or_hub_id)
+        settings, fingerprint = checkpoint.read_config(folder, KIND)
+        try:
+            config = Config(**settings)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"{folder / checkpoint.CONFIG} is damaged: {error}") from error
+        tokenizer = None
+        if fingerprint is not None:
+            path = folder / checkpoint.TOKENIZER
+            tokenizer = Tokenizer.load(path)
+            if tokenizer.fingerprint != fingerprint:
+                raise UsageError(f"{path} is not the tokenizer that this model was trained with")
+        model = cls(config, tokenizer)
+        checkpoint.load_weights(model, folder)
+        return model.to(choose_device(device)).eval()
+
+    def _own_tokenizer(self) -> Tokenizer:
+        if self.tokenizer is None:
+            raise UsageError("this model has no tokenizer: it knows token ids only")
+        return self.tokenizer
+
+
+class Trained(NamedTuple):
+    """What `train` leaves behind; all of it but the model is in the folder's README.md too."""
+
+    model: LanguageModel
+    outcome: Outcome
+    results: Mapping[str, Perplexity]  # on the test split: "this model" and the baselines
+
+
+def train(
+    corpus: Source | None = None,
+    *,
+    output: str | Path = "language-model",
+    validation: float | Source = 0.1,
+    test: float | Source = 0.1,
+    text_column: str = "text",
+    document: str = "file",
+    encoding_errors: str = "strict",
+    tokenizer: str | Path | None = None,
+    kind: Kind = "bpe",
+    vocabulary_size: int = 4096,
+    pattern: Pattern = "gpt2",
+    cell: CellKind = "lstm",
+    layers: int = 1,
+    hidden_size: int = 512,
+    embedding_size: int | None = None,
+    tied: bool = True,
+    embedding_dropout: float = 0.1,
+    input_dropout: float = 0.3,
+    dropout: float = 0.3,
+    output_dropout: float = 0.4,
+    locked_dropout: bool = True,
+    weight_drop: float = 0.3,
+    epochs: float = 10,
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch_size: int = 32,
+    window: int = 64,
+    optimizer: OptimizerKind = "adamw",
+    learning_rate: float = 3e-3,
+    schedule: ScheduleKind = "cosine",
+    warmup_steps: int = 100,
+    weight_decay: float = 0.01,
+    clip_norm: float = 1.0,
+    accumulate: int = 1,
+    evaluate_every: int | None = None,
+    patience: int | None = None,
+    baselines: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    precision: Precision = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    report: Callable[[Event], None] = lambda event: None,
+) -> Trained:
+    """Trains a language model on a corpus and leaves it in the folder `output`.
+
+    Args:
+        corpus: file, folder, glob, list of them, "-" for standard input, "hf:NAME" for a Hugging
+            Face dataset; None for the bundled Wikipedia sample.
+        validation, test: fractions of the corpus, or sources of their own; a test of 0 is none.
+        text_column, document, encoding_errors: how to read the corpus, see `corpora.read`.
+        tokenizer: a `tokenizer.json` or a model folder to take it from; None learns one of `kind`,
+            `vocabulary_size` and `pattern` from the training text.
+        embedding_size: None takes `hidden_size`. The other sizes and dropouts are `Config`'s.
+        epochs, steps, minutes: how long to train. `minutes`, then `steps`, go before `epochs`.
+        batch_size, window: streams of text side by side, and tokens of each in a step.
+        optimizer ... patience: see `nlp.core.training.Recipe`. evaluate_every None evaluates about
+            twelve times.
+        baselines: also measures a unigram and a 5-gram Kneser-Ney model on the same tokens.
+        resume: goes on with the run that `output` holds; give no other argument.
+        overwrite: `output` may be a model already, which is moved to `output` + ".previous".
+        report: hears what happens, see `nlp.core.training.Event`.
+
+    Raises:
+        UsageError: an argument or the text cannot be used; what the folder held is still there.
+        Diverged: the loss exploded; the best model so far is kept.
+    """
+    arguments = dict(locals())
+    for name in ("resume", "overwrite", "report"):
+        del arguments[name]
+    folder = RunFolder(output)
+    if resume:
+        return _run(folder, folder.arguments(train, arguments), report, resume=True)
+    # Everything that can be refused is refused before the folder is touched.
+    _recipe(arguments, batches=1)
+    _config(arguments, vocabulary_size=1)
+    choose_device(device)
+    folder.create(arguments, overwrite=overwrite)
+    try:
+        return _run(folder, arguments, report, resume=False)
+    except UsageError:
+        folder.discard_unstarted()
+        raise
+
+
+def _run(
+    folder: RunFolder, arguments: Mapping[str, Any], report: Callable[[Event], None], resume: bool
+) -> Trained:
+    corpus = arguments["corpus"]
+    if corpus is None:
+        from corpora.wikipedia import LICENCE
+
+        report(Remark(f"no corpus named: training on the bundled {SAMPLE}. {LICENCE}"))
+    data = prepare(
+        SAMPLE if corpus is None else corpus,
+        folder.tokens,
+        folder.tokenizer,
+        reading={name: arguments[name] for name in READING},
+        vocabulary={name: arguments[name] for name in VOCABULARY},
+        tokenizer=arguments["tokenizer"],
+        report=lambda text: report(Remark(text)),
+    )
+    store, tokenizer = data
+    seed, window = arguments["seed"], arguments["window"]
+    batches = Windows(store.split("train"), arguments["batch_size"], window, seed=seed)
+    recipe = _recipe(arguments, len(batches))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LanguageModel(_config(arguments, tokenizer.vocabulary_size), tokenizer)
+    checkpoint.save_config(folder.path, KIND, asdict(model.config), tokenizer.fingerprint)
+    where = choose_device(recipe.device)
+    report(Remark(f"a model of {checkpoint.parameter_count(model):,} parameters, on {where}"))
+    validation = store.split("validation")
+    # Side by side is faster; each stream should still be long against its cold start.
+    streams = max(1, min(arguments["batch_size"], len(validation) // (8 * window)))
+    held_out = Windows(validation, streams, window)
+    outcome = fit(
+        model,
+        batches,
+        recipe=recipe,
+        folder=folder.path,
+        evaluate=lambda: mean_loss(model, held_out),
+        in_units=lambda loss, split: in_units(loss, store.header.splits[split]),
+        sample=lambda: model.sample(max_tokens=60, seed=seed)[0],
+        report=report,
+        resume=resume and folder.has_state(),
+    )
+    results: dict[str, Perplexity] = {}
+    if outcome.ended != "interrupted" and store.header.splits["test"].tokens:
+        results["this model"] = _measure(model, store)
+        if arguments["baselines"]:
+            report(Remark("counting n-grams for the baselines"))
+            results |= measure_baselines(store)
+    trained = Trained(model, outcome, results)
+    counts = store.header.splits["train"]
+    write_card(
+        folder.path,
+        title="Language model",
+        about=(
+            f"A {model.config.layers}-layer {model.config.cell} language model of "
+            f"{checkpoint.parameter_count(model):,} parameters, trained with Unrolled on "
+            f"{corpus or SAMPLE} ({counts.tokens:,} tokens, {counts.words:,} words) for "
+            f"{outcome.step:,} steps."
+        ),
+        columns=("perplexity per token", "perplexity per word", "bits per byte"),
+        results={
+            name: (result.per_token, result.per_word, result.bits_per_byte)
+            for name, result in results.items()
+        },
+        arguments=arguments,
+    )
+    return trained
+
+
+def _recipe(arguments: Mapping[str, Any], batches: int) -> Recipe:
+    names = {field.name for field in fields(Recipe)}
+    chosen = {name: value for name, value in arguments.items() if name in names}
+    if chosen["steps"] is None and chosen["minutes"] is None:
+        check_positive(epochs=arguments["epochs"])
+        chosen["steps"] = math.ceil(arguments["epochs"] * batches / arguments["accumulate"])
+    return Recipe(**chosen)
+
+
+def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config:
+    names = {field.name for field in fields(Config)}
+    chosen = {name: value for name, value in arguments.items() if name in names}
+    embedding_size = arguments["embedding_size"] or arguments["hidden_size"]
+    return Config(**{**chosen, "vocabulary_size": vocabulary_size, "embedding_size": embedding_size})
+
+
+def in_units(loss: float, counts: Counts) -> dict[str, float]:
+    """Nats per token as perplexity per token and bits per byte of a text with these counts."""
+    bits = loss / math.log(2) * counts.tokens
+    return {"perplexity": math.exp(min(loss, 700.0)), "bits_per_byte": bits / max(1, counts.bytes)}
+
+
+@torch.no_grad()
+def mean_loss(model: LanguageModel, windows: Windows) -> float:
+    """Mean nats per token over an epoch of windows, the state carried through each stream."""
+    total, count, carry = 0.0, 0, None
+    for batch in windows.epoch(0):
+        mean, size, carry = model.loss(Window(*(part.to(model.device) for part in batch)), carry)
+        total, count = total + float(mean) * size, count + size
+    return total / count
+
+
+def _measure(model: LanguageModel, store: TokenStore) -> Perplexity:
+    counts = store.header.splits["test"]
+    return corpus_perplexity(
+        model,
+        store.split("test"),
+        words=counts.words,
+        bytes=counts.bytes,
+        start_id=model.tokenizer.end_of_text if model.tokenizer else None,
+    )
+
+
+def measure_baselines(store: TokenStore) -> dict[str, Perplexity]:
+    """Unigram and 5-gram interpolated Kneser-Ney on the test split of a token store: what counting
+    alone achieves with the same tokens."""
+    counts = store.header.splits["test"]
+    size = store.header.vocabulary_size
+    results = {}
+    for name, order in (("unigram", 1), ("5-gram Kneser-Ney", 5)):
+        ngrams = NgramModel.fit(store.split("train"), order=order, vocabulary_size=size)
+        nats = -float(ngrams.log_probabilities(store.split("test")).sum())
+        results[name] = perplexity_of(nats, counts.tokens, counts.words, counts.bytes)
+    return results
+
+
+def evaluate(
+    model: LanguageModel | str | Path,
+    corpus: Source,
+    *,
+    independent_windows: bool = False,
+    window: int = 256,
+    **reading: Any,
+) -> Perplexity:
+    """Perplexity of a whole corpus under a model, per token and word, and its bits per byte.
+
+    Args:
+        model: a model, or its folder.
+        corpus, reading: what `corpora.read` takes.
+        independent_windows: forget the state every `window` tokens instead of carrying it on.
+    """
+    if not isinstance(model, LanguageModel):
+        model = LanguageModel.from_pretrained(model)
+    tokenizer = model._own_tokenizer()
+    words = size = 0
+
+    def counted() -> Iterator[Passage]:
+        nonlocal words, size
+        for passage in read(corpus, **reading):
+            utf8 = passage.text.encode("utf-8", "surrogatepass")
+            words, size = words + count_words(utf8), size + len(utf8)
+            yield passage
+
+    ids = np.concatenate(list(tokenizer.encode_corpus(counted())))
+    return corpus_perplexity(
+        model,
+        ids,
+        words=words,
+        bytes=size,
+        window=window,
+        start_id=tokenizer.end_of_text,
+        independent_windows=independent_windows,
+    )
