@@ -75,7 +75,7 @@ def sample(
     \b
     Examples:
         unrolled sample model --prompt "The history of" --temperature 0.8
-        unrolled sample model --prompt "Once" --samples 3 --top-k 50 --stop "." --seed 1
+        unrolled sample model --prompt "Once" --samples 3 --stop "."
         echo "The" | unrolled sample model --prompt - --json
         unrolled sample model --interactive
     """

@@ -186,7 +186,7 @@ def decode(
     \b
     Examples:
         unrolled tokenize decode -T tokenizer.json 403 7155
-        unrolled tokenize encode -T model a.txt | unrolled tokenize decode -T model | cmp - a.txt
+        unrolled tokenize encode -T model a.txt | unrolled tokenize decode -T model
     """
     decoder = open_tokenizer(tokenizer)
     rows = [ids] if ids else _rows_of_ids(sys.stdin.buffer)

@@ -149,7 +149,7 @@ def report(
 
     \b
     Examples:
-        unrolled tokenize report -T tokenizer.json test.txt --train train.txt --beside gpt2/
+        unrolled tokenize report -T model test.txt --train train.txt --beside gpt2
         unrolled tokenize report -T model            (on the bundled Wikipedia sample)
     """
     from nlp.core.token_report import compression_report, gpt2_tokenizer
