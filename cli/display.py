@@ -210,6 +210,16 @@ def _columns(*names: str) -> Table:
     return shown
 
 
+def comparison(
+    title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float | None]]
+) -> None:
+    """A row of numbers for each of several models."""
+    shown = _columns(title, *columns)
+    for name, values in rows.items():
+        shown.add_row(name, *(number(value) for value in values))
+    Console(highlight=False).print(shown)
+
+
 class TrainingDisplay:
     """Shows the events of one training run: `with TrainingDisplay() as report: train(..., report)`.
 

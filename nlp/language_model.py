@@ -34,7 +34,7 @@ from corpora.passage import Passage, count_words
 from corpora.reader import Source, read
 from corpora.store import TokenStore
 from corpora.store_header import Counts
-from nlp.core import checkpoint
+from nlp.core import checkpoint, curves
 from nlp.core.batching import Window, Windows
 from nlp.core.decoder import Decoder
 from nlp.core.decoding import Sampling, Strategy, generate
@@ -250,6 +250,7 @@ def train(
     evaluate_every: int | None = None,
     patience: int | None = None,
     baselines: bool = False,
+    plot: bool = False,
     seed: int = 0,
     device: str = "auto",
     precision: Precision = "auto",
@@ -272,6 +273,7 @@ def train(
         optimizer ... patience: see `nlp.core.training.Recipe`. evaluate_every None evaluates about
             twelve times.
         baselines: also measures a unigram and a 5-gram Kneser-Ney model on the same tokens.
+        plot: draws the loss curves into the folder, which takes the `plots` extra.
         resume: goes on with the run that `output` holds; give no other argument.
         overwrite: `output` may be a model already, which is moved to `output` + ".previous".
         report: hears what happens, see `nlp.core.training.Event`.
@@ -290,6 +292,8 @@ def train(
     _recipe(arguments, batches=1)
     _config(arguments, vocabulary_size=1)
     choose_device(device)
+    if plot:
+        curves.require()
     folder.create(arguments, overwrite=overwrite)
     try:
         return _run(folder, arguments, report, resume=False)
@@ -347,6 +351,8 @@ def _run(
             report(Remark("counting n-grams for the baselines"))
             results |= measure_baselines(store)
     trained = Trained(model, outcome, results)
+    if arguments["plot"]:
+        curves.draw(folder.path)
     counts = store.header.splits["train"]
     write_card(
         folder.path,
@@ -357,11 +363,8 @@ def _run(
             f"{corpus or SAMPLE} ({counts.tokens:,} tokens, {counts.words:,} words) for "
             f"{outcome.step:,} steps."
         ),
-        columns=("perplexity per token", "perplexity per word", "bits per byte"),
-        results={
-            name: (result.per_token, result.per_word, result.bits_per_byte)
-            for name, result in results.items()
-        },
+        columns=RESULT_COLUMNS,
+        results={name: result_row(result) for name, result in results.items()},
         arguments=arguments,
     )
     return trained
@@ -381,6 +384,14 @@ def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config:
     chosen = {name: value for name, value in arguments.items() if name in names}
     embedding_size = arguments["embedding_size"] or arguments["hidden_size"]
     return Config(**{**chosen, "vocabulary_size": vocabulary_size, "embedding_size": embedding_size})
+
+
+RESULT_COLUMNS = ("perplexity per token", "perplexity per word", "bits per byte")
+
+
+def result_row(result: Perplexity) -> tuple[float | None, ...]:
+    """The values of `RESULT_COLUMNS`."""
+    return result.per_token, result.per_word, result.bits_per_byte
 
 
 def in_units(loss: float, counts: Counts) -> dict[str, float]:

@@ -109,7 +109,7 @@ class Tokenizer:
 
     @property
     def kind(self) -> str:
-        """ "bpe", "characters" or "bytes"."""
+        """One of "bpe", "characters" and "bytes"."""
         return self.vocabulary.kind
 
     @property

@@ -1,0 +1,44 @@
+# The two commands:  make demo   and   make test.  Both set up all they need.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test quick check bench gpu-check setup clean
+
+demo: $(READY)  ## train a language model on real Wikipedia text, read what it writes, score sentences
+	$(BIN)/unrolled train-lm --output demo-model --minutes 4.5 --baselines --overwrite
+	$(BIN)/unrolled sample demo-model --prompt "The history of" --max-tokens 60 --samples 3 --seed 1
+	$(BIN)/unrolled score demo-model "take me to Mars" "bake me to Mars"
+
+test: $(READY) check  ## lint, types and all tests
+	$(BIN)/python -m pytest
+
+quick: $(READY)  ## the inner loop: all tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(READY)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## side by side with the peers; UNROLLED_DATA names the folder of data sets
+	$(BIN)/python -m bench.tokenizer
+	$(BIN)/python -m bench.language_model
+	$(BIN)/python -m bench.sampling
+	$(BIN)/python -m bench.shakespeare
+	$(BIN)/python -m bench.wikitext2
+
+gpu-check:  ## what a GPU should show, in the Python at hand: PYTHON=python3
+	PYTHONPATH=. $(PYTHON) -m bench.gpu_check
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

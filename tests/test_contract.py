@@ -1,0 +1,166 @@
+"""What every model owes its user. A model joins by one line in MEMBERS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from corpora import UsageError
+from nlp import language_model
+from nlp.core.batching import Window
+from nlp.core.tokenizer import Tokenizer
+from nlp.language_model import Config, LanguageModel
+
+TEXT = "take me to Mars, bake me a cake, take me to the moon and wake me soon. " * 8
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model and what the contract needs to know of it."""
+
+    kind: type
+    build: Callable[[], Any]  # small, and without chance once built
+    batch: Callable[[int], Any]  # so many rows; row i is the same in every batch
+    outputs: Callable[[Any, Any], Tensor]  # of a batch: [rows, ...]
+    pad: Callable[[Any], Any] | None  # the batch with more padding; None where there is none
+    evaluate: Callable[[Any, Path], tuple[float, ...]]
+    use_empty: Callable[[Any, Path], object]  # on empty input
+
+
+def build_language_model(cell: str) -> LanguageModel:
+    torch.manual_seed(0)
+    tokenizer = Tokenizer.train([TEXT], kind="characters")
+    size = tokenizer.vocabulary_size
+    config = Config(size, cell=cell, embedding_size=24, hidden_size=32, layers=2)  # type: ignore[arg-type]
+    return LanguageModel(config, tokenizer)
+
+
+def language_model_batch(rows: int) -> Window:
+    ids = Tokenizer.train([TEXT], kind="characters").encode(TEXT)
+    windows = torch.tensor([ids[7 * row : 7 * row + 21] for row in range(rows)])
+    return Window(windows[:, :-1], windows[:, 1:])
+
+
+def evaluate_language_model(model: LanguageModel, folder: Path) -> tuple[float, ...]:
+    (folder / "text.txt").write_text(TEXT)
+    result = language_model.evaluate(model, folder / "text.txt")
+    assert result.per_word is not None
+    assert result.bits_per_byte is not None
+    return result.per_token, result.per_word, result.bits_per_byte
+
+
+def evaluate_nothing(model: LanguageModel, folder: Path) -> object:
+    (folder / "empty.txt").write_text("")
+    return language_model.evaluate(model, folder / "empty.txt")
+
+
+def language_model_member(cell: str) -> Member:
+    return Member(
+        kind=LanguageModel,
+        build=lambda: build_language_model(cell),
+        batch=language_model_batch,
+        outputs=lambda model, batch: model(batch.inputs)[0],
+        pad=None,
+        evaluate=evaluate_language_model,
+        use_empty=evaluate_nothing,
+    )
+
+
+MEMBERS = {
+    "language model (lstm)": language_model_member("lstm"),
+    "language model (gru)": language_model_member("gru"),
+    "language model (rnn)": language_model_member("rnn"),
+    "language model (relu-rnn)": language_model_member("relu-rnn"),
+}
+
+
+@pytest.fixture(params=MEMBERS.values(), ids=MEMBERS.keys())
+def member(request: pytest.FixtureRequest) -> Member:
+    return request.param
+
+
+def test_save_and_load_give_identical_output(member: Member, tmp_path: Path) -> None:
+    model = member.build().eval()
+    model.save_pretrained(tmp_path / "model")
+    again = member.kind.from_pretrained(tmp_path / "model", device="cpu")  # type: ignore[attr-defined]
+    batch = member.batch(3)
+    assert torch.equal(member.outputs(model, batch), member.outputs(again, batch))
+    assert not list((tmp_path / "model").glob(".*"))
+
+
+def test_more_padding_changes_nothing(member: Member) -> None:
+    if member.pad is None:
+        pytest.skip("this model's batches hold no padding")
+    model, batch = member.build().eval(), member.batch(3)
+    expected = member.outputs(model, batch)
+    padded = member.outputs(model, member.pad(batch))[:, : expected.shape[1]]
+    torch.testing.assert_close(padded, expected)
+
+
+def test_batch_neighbours_change_nothing(member: Member) -> None:
+    model = member.build().eval()
+    alone, together = (member.outputs(model, member.batch(rows)) for rows in (1, 4))
+    torch.testing.assert_close(together[:1], alone)
+
+
+def test_same_seed_same_loss(member: Member) -> None:
+    model, batch = member.build().train(), member.batch(4)
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        losses.append(model.loss(batch).mean.item())
+    assert losses[0] == losses[1]
+    assert math.isfinite(losses[0])
+
+
+def test_twenty_steps_on_one_batch_halve_the_loss(member: Member) -> None:
+    model, batch = member.build().eval(), member.batch(4)  # dropout off: one batch by heart
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
+    first = model.loss(batch).mean.item()
+    for _ in range(20):
+        model.loss(batch).mean.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert model.loss(batch).mean.item() <= first / 2
+
+
+def test_loss_counts_its_targets(member: Member) -> None:
+    model = member.build().eval()
+    one, four = model.loss(member.batch(1)), model.loss(member.batch(4))
+    assert 0 < one.count < four.count
+
+
+def test_evaluate_gives_finite_numbers(member: Member, tmp_path: Path) -> None:
+    values = member.evaluate(member.build(), tmp_path)
+    assert values
+    assert all(math.isfinite(value) and value > 0 for value in values)
+
+
+def test_empty_input_and_a_wrong_folder_are_told(member: Member, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        member.use_empty(member.build(), tmp_path)
+    with pytest.raises(UsageError, match="model folder"):
+        member.kind.from_pretrained(tmp_path)  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="no model folder"):
+        member.kind.from_pretrained(tmp_path / "missing")  # type: ignore[attr-defined]
+
+
+def test_step_by_step_equals_forward(member: Member) -> None:
+    model = member.build().eval()
+    if not hasattr(model, "step"):
+        pytest.skip("this model does not write")
+    ids = member.batch(3)[0]
+    logits, end = model(ids)
+    state = model.start(3)
+    for position in range(ids.shape[1]):
+        step_logits, state = model.step(ids[:, position], state)
+        torch.testing.assert_close(step_logits, logits[:, position], atol=1e-5, rtol=1e-4)
+    for part, expected in zip(state, end, strict=True):
+        torch.testing.assert_close(part, expected, atol=1e-5, rtol=1e-4)

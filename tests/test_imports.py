@@ -1,0 +1,107 @@
+"""Who may import whom, and what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = ("corpora", "nlp", "vision", "cli", "bench", "tests")
+MAY_IMPORT = {
+    "corpora": {"corpora"},
+    "nlp.core": {"corpora", "nlp.core"},
+    "nlp": {"corpora", "nlp.core"},
+    "vision": {"corpora", "nlp.core", "vision"},
+    "cli": {"corpora", "nlp.core", "nlp", "vision", "cli"},
+    "bench": {"corpora", "nlp.core", "nlp", "vision", "cli", "bench"},
+}
+# Only these files meet these packages.
+OWNERS = {
+    "rich": {"cli/display.py"},
+    "accelerate": {"nlp/core/training.py"},
+    "datasets": {"corpora/huggingface.py"},
+    "matplotlib": {"nlp/core/curves.py"},
+    "prompt_toolkit": {"cli/interactive.py"},
+}
+
+
+def room_of(module: str) -> str:
+    if module == "nlp.core" or module.startswith("nlp.core."):
+        return "nlp.core"
+    return module.partition(".")[0]
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    for name in MAY_IMPORT:
+        if "." not in name:
+            for path in sorted((ROOT / name).rglob("*.py")):
+                yield path, ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, wherever in it the import stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                is_module = (ROOT / Path(*whole.split("."))).with_suffix(".py").is_file()
+                yield whole if is_module else str(node.module)
+
+
+def test_imports_go_one_way() -> None:
+    wrong = []
+    for path, module in files():
+        own = room_of(module)
+        for imported in imports(path):
+            if imported.partition(".")[0] not in OURS:
+                continue
+            target = room_of(imported)
+            is_face = path.name == "__init__.py"  # of a package: it shows what is in it
+            if target in MAY_IMPORT[own] or (is_face and target == own):
+                continue
+            wrong.append(f"{module} imports {imported}")
+    assert not wrong
+
+
+def test_core_has_no_circles() -> None:
+    graph = {
+        module: {name for name in imports(path) if name.startswith(("nlp", "corpora"))}
+        for path, module in files()
+        if module.startswith(("nlp", "corpora")) and path.name != "__init__.py"
+    }
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " imports ".join([*above, module])
+        for imported in graph.get(module, ()):
+            visit(imported, (*above, module))
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_one_file_meets_each_big_package(package: str) -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for path, module in files()
+        if not module.startswith("bench") and package in {n.partition(".")[0] for n in imports(path)}
+    }
+    assert found == OWNERS[package]
+
+
+def test_import_nlp_is_light() -> None:
+    """What is imported, not how long it takes: a slow machine would fail that."""
+    code = "import nlp, vision, sys; print(*sorted(m for m in sys.modules if '.' not in m))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    heavy = {"gensim", "datasets", "matplotlib", "PIL", "accelerate", "rich", "pandas", "scipy"}
+    assert not heavy & set(ran.stdout.split())
