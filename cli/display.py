@@ -35,8 +35,8 @@ from cli.format import (
 )
 
 if TYPE_CHECKING:
+    from nlp.core.recipe import Event, Progress
     from nlp.core.scoring import Score
-    from nlp.core.training import Event, Progress
 
 # Backgrounds that black text stays readable on, for tokens that only have to differ.
 TOKEN_COLOURS = ("#a5d8ff", "#b2f2bb", "#ffec99", "#ffc9c9", "#d0bfff", "#ffd8a8")
@@ -255,7 +255,7 @@ class TrainingDisplay:
 
     def __call__(self, event: Event) -> None:
         """Show one event of `nlp.core.training`."""
-        from nlp.core.training import Evaluation, Progress
+        from nlp.core.recipe import Evaluation, Progress
 
         if self.style == "json":
             name = type(event).__name__.lower()

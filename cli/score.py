@@ -60,7 +60,7 @@ def score(
     if file is not None:
         if sentences:
             raise UsageError("--file scores a corpus and cannot stand beside sentences.")
-        _score_corpus(*load_model(model, device), file, split, as_json=as_json)
+        _score_corpus(load_model(model, device)[0], file, split, as_json=as_json)
         return
     loaded, tokenizer = load_model(model, device)
     scored = []
@@ -96,28 +96,13 @@ def _texts(sentences: list[str]) -> Iterator[str]:
 
 
 def _score_corpus(
-    model: LanguageModel, tokenizer: Tokenizer, source: str, split: str | None, *, as_json: bool
+    model: LanguageModel, source: str, split: str | None, *, as_json: bool
 ) -> None:
     """Perplexity of a whole source, its state carried from the first token to the last."""
-    import numpy as np
+    from nlp.language_model import evaluate
 
-    from corpora import read
-    from corpora.passage import Passage, count_words
-    from nlp.core.scoring import corpus_perplexity
-
-    words = size = 0
-
-    def counted() -> Iterator[Passage]:
-        nonlocal words, size
-        for passage in read(source, split=split):
-            utf8 = passage.text.encode("utf-8", "surrogatepass")
-            words += count_words(utf8)
-            size += len(utf8)
-            yield passage
-
-    ids = np.concatenate(list(tokenizer.encode_corpus(counted())))
-    found = corpus_perplexity(model, ids, words=words, bytes=size, start_id=tokenizer.end_of_text)
-    facts = finite({"source": source, "words": words, "bytes": size, **dataclasses.asdict(found)})
+    found = evaluate(model, source, split=split)
+    facts = finite({"source": source, **dataclasses.asdict(found)})
     if as_json:
         typer.echo(json.dumps(facts))
         return

@@ -40,7 +40,9 @@ def train_lm(
     ] = False,
     validation: Annotated[str, _option("A fraction of the corpus, or a source.", DATA)] = "0.1",
     test: Annotated[str, _option("The same; 0 for no test split.", DATA)] = "0.1",
-    text_column: Annotated[str, _option("The column of tables that holds the text.", DATA)] = "text",
+    text_column: Annotated[
+        str, _option("The column of tables that holds the text.", DATA)
+    ] = "text",
     document: Annotated[str, _option("What one document is: file or line.", DATA)] = "file",
     encoding_errors: Annotated[
         str, _option("What to do about bytes that are no UTF-8: strict or replace.", DATA)
@@ -106,7 +108,9 @@ def train_lm(
     precision: Annotated[
         str, typer.Option(help="auto, float32 or bfloat16 for matrix products.")
     ] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON per event.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON per event.")
+    ] = False,
 ) -> None:
     """Train a recurrent language model on your own text.
 
@@ -123,8 +127,9 @@ def train_lm(
     arguments = dict(locals())
     for name in ("corpus", "as_json", "asdict", "display"):
         del arguments[name]
+    from nlp.core.results import RESULT_COLUMNS, result_row
     from nlp.core.training import Diverged
-    from nlp.language_model import RESULT_COLUMNS, result_row, train
+    from nlp.language_model import train
 
     arguments["validation"] = _fraction_or_source(validation)
     arguments["test"] = _fraction_or_source(test)

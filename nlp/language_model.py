@@ -19,35 +19,38 @@ weight dropout and the tied weights it is the AWD-LSTM of Merity, Keskar and Soc
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from corpora.errors import UsageError
-from corpora.passage import Passage, count_words
-from corpora.reader import Source, read
-from corpora.store import TokenStore
-from corpora.store_header import Counts
+from corpora.reader import Source
 from nlp.core import checkpoint, curves
 from nlp.core.batching import Window, Windows
 from nlp.core.decoder import Decoder
 from nlp.core.decoding import Sampling, Strategy, generate
 from nlp.core.device import Precision, choose_device
 from nlp.core.model_card import write_card
-from nlp.core.ngram import NgramModel
 from nlp.core.optimization import OptimizerKind, ScheduleKind
-from nlp.core.preparation import prepare
+from nlp.core.preparation import encode_whole, prepare
+from nlp.core.recipe import Event, Loss, Recipe, Remark
 from nlp.core.recurrent import CellKind, State
+from nlp.core.results import (
+    RESULT_COLUMNS,
+    in_units,
+    mean_loss,
+    measure_baselines,
+    result_row,
+    split_perplexity,
+)
 from nlp.core.run_folder import RunFolder
-from nlp.core.scoring import Perplexity, Score, corpus_perplexity, perplexity_of, score
+from nlp.core.scoring import Perplexity, Score, corpus_perplexity, score
 from nlp.core.tokenizer import Kind, Pattern, Tokenizer
-from nlp.core.training import Event, Loss, Outcome, Recipe, Remark, check_positive, fit
+from nlp.core.training import Outcome, fit
 
 KIND = "language-model"
 SAMPLE = "wikipedia-sample"
@@ -156,7 +159,7 @@ class LanguageModel(nn.Module):
             seed=seed,
             stop=stop,
         )
-        return [generation.text for generation in generations]
+        return [generation.text or "" for generation in generations]
 
     def score(self, text: str, *, context: str = "", top: int = 5) -> Score:
         """The probability of `text`, token by token; see `nlp.core.scoring.score` for more."""
@@ -167,8 +170,7 @@ class LanguageModel(nn.Module):
         folder = Path(folder)
         fingerprint = self.tokenizer.fingerprint if self.tokenizer else None
         if self.tokenizer is not None:
-            with checkpoint.replacing(folder / checkpoint.TOKENIZER) as part:
-                self.tokenizer.save(part)
+            self.tokenizer.save(folder / checkpoint.TOKENIZER)
         checkpoint.save_config(folder, KIND, asdict(self.config), fingerprint)
         checkpoint.save_weights(self, folder)
 
@@ -270,13 +272,13 @@ def train(
         embedding_size: None takes `hidden_size`. The other sizes and dropouts are `Config`'s.
         epochs, steps, minutes: how long to train. `minutes`, then `steps`, go before `epochs`.
         batch_size, window: streams of text side by side, and tokens of each in a step.
-        optimizer ... patience: see `nlp.core.training.Recipe`. evaluate_every None evaluates about
+        optimizer ... patience: see `nlp.core.recipe.Recipe`. evaluate_every None evaluates about
             twelve times.
         baselines: also measures a unigram and a 5-gram Kneser-Ney model on the same tokens.
         plot: draws the loss curves into the folder, which takes the `plots` extra.
         resume: goes on with the run that `output` holds; give no other argument.
         overwrite: `output` may be a model already, which is moved to `output` + ".previous".
-        report: hears what happens, see `nlp.core.training.Event`.
+        report: hears what happens, see `nlp.core.recipe.Event`.
 
     Raises:
         UsageError: an argument or the text cannot be used; what the folder held is still there.
@@ -289,7 +291,7 @@ def train(
     if resume:
         return _run(folder, folder.arguments(train, arguments), report, resume=True)
     # Everything that can be refused is refused before the folder is touched.
-    _recipe(arguments, batches=1)
+    Recipe.of(arguments, batches=1)
     _config(arguments, vocabulary_size=1)
     choose_device(device)
     if plot:
@@ -322,7 +324,7 @@ def _run(
     store, tokenizer = data
     seed, window = arguments["seed"], arguments["window"]
     batches = Windows(store.split("train"), arguments["batch_size"], window, seed=seed)
-    recipe = _recipe(arguments, len(batches))
+    recipe = Recipe.of(arguments, len(batches))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LanguageModel(_config(arguments, tokenizer.vocabulary_size), tokenizer)
@@ -346,7 +348,7 @@ def _run(
     )
     results: dict[str, Perplexity] = {}
     if outcome.ended != "interrupted" and store.header.splits["test"].tokens:
-        results["this model"] = _measure(model, store)
+        results["this model"] = split_perplexity(model, store, "test", tokenizer.end_of_text)
         if arguments["baselines"]:
             report(Remark("counting n-grams for the baselines"))
             results |= measure_baselines(store)
@@ -370,68 +372,13 @@ def _run(
     return trained
 
 
-def _recipe(arguments: Mapping[str, Any], batches: int) -> Recipe:
-    names = {field.name for field in fields(Recipe)}
-    chosen = {name: value for name, value in arguments.items() if name in names}
-    if chosen["steps"] is None and chosen["minutes"] is None:
-        check_positive(epochs=arguments["epochs"])
-        chosen["steps"] = math.ceil(arguments["epochs"] * batches / arguments["accumulate"])
-    return Recipe(**chosen)
-
-
 def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config:
     names = {field.name for field in fields(Config)}
     chosen = {name: value for name, value in arguments.items() if name in names}
     embedding_size = arguments["embedding_size"] or arguments["hidden_size"]
-    return Config(**{**chosen, "vocabulary_size": vocabulary_size, "embedding_size": embedding_size})
-
-
-RESULT_COLUMNS = ("perplexity per token", "perplexity per word", "bits per byte")
-
-
-def result_row(result: Perplexity) -> tuple[float | None, ...]:
-    """The values of `RESULT_COLUMNS`."""
-    return result.per_token, result.per_word, result.bits_per_byte
-
-
-def in_units(loss: float, counts: Counts) -> dict[str, float]:
-    """Nats per token as perplexity per token and bits per byte of a text with these counts."""
-    bits = loss / math.log(2) * counts.tokens
-    return {"perplexity": math.exp(min(loss, 700.0)), "bits_per_byte": bits / max(1, counts.bytes)}
-
-
-@torch.no_grad()
-def mean_loss(model: LanguageModel, windows: Windows) -> float:
-    """Mean nats per token over an epoch of windows, the state carried through each stream."""
-    total, count, carry = 0.0, 0, None
-    for batch in windows.epoch(0):
-        mean, size, carry = model.loss(Window(*(part.to(model.device) for part in batch)), carry)
-        total, count = total + float(mean) * size, count + size
-    return total / count
-
-
-def _measure(model: LanguageModel, store: TokenStore) -> Perplexity:
-    counts = store.header.splits["test"]
-    return corpus_perplexity(
-        model,
-        store.split("test"),
-        words=counts.words,
-        bytes=counts.bytes,
-        start_id=model.tokenizer.end_of_text if model.tokenizer else None,
+    return Config(
+        **{**chosen, "vocabulary_size": vocabulary_size, "embedding_size": embedding_size}
     )
-
-
-def measure_baselines(store: TokenStore) -> dict[str, Perplexity]:
-    """Unigram and 5-gram interpolated Kneser-Ney on the test split of a token store: what counting
-    alone achieves with the same tokens."""
-    counts = store.header.splits["test"]
-    size = store.header.vocabulary_size
-    results = {}
-    for name, order in (("unigram", 1), ("5-gram Kneser-Ney", 5)):
-        ngrams = NgramModel.fit(store.split("train"), order=order, vocabulary_size=size)
-        nats = -float(ngrams.log_probabilities(store.split("test")).sum())
-        results[name] = perplexity_of(nats, counts.tokens, counts.words, counts.bytes)
-    return results
 
 
 def evaluate(
@@ -452,21 +399,12 @@ def evaluate(
     if not isinstance(model, LanguageModel):
         model = LanguageModel.from_pretrained(model)
     tokenizer = model._own_tokenizer()
-    words = size = 0
-
-    def counted() -> Iterator[Passage]:
-        nonlocal words, size
-        for passage in read(corpus, **reading):
-            utf8 = passage.text.encode("utf-8", "surrogatepass")
-            words, size = words + count_words(utf8), size + len(utf8)
-            yield passage
-
-    ids = np.concatenate(list(tokenizer.encode_corpus(counted())))
+    ids, counts = encode_whole(tokenizer, corpus, reading)
     return corpus_perplexity(
         model,
         ids,
-        words=words,
-        bytes=size,
+        words=counts.words,
+        bytes=counts.bytes,
         window=window,
         start_id=tokenizer.end_of_text,
         independent_windows=independent_windows,

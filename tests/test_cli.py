@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import io
 import json
+import math
 import os
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 import cli.sample
 import cli.tokenize
@@ -39,26 +39,6 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
-
-
-class Bigram(nn.Module):
-    """A model whose next token depends on the last one only, by a fixed table."""
-
-    def __init__(self, vocabulary_size: int) -> None:
-        super().__init__()
-        self.vocabulary_size = vocabulary_size
-        self.device = torch.device("cpu")
-        seeded = torch.Generator().manual_seed(0)
-        self.table = 2 * torch.randn(vocabulary_size, vocabulary_size, generator=seeded)
-
-    def start(self, batch_size: int) -> tuple[Tensor, ...]:
-        return (torch.zeros(batch_size, 1),)
-
-    def step(self, token: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return self.table[token], state
-
-    def forward(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return self.table[ids], state
 
 
 @pytest.fixture
@@ -88,10 +68,20 @@ def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def model(tokenizer_file: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def small(tokenizer_file: Path) -> LanguageModel:
+    """A model that has learned nothing, but is sure of what it says."""
     tokenizer = Tokenizer.load(tokenizer_file)
-    loaded = Bigram(tokenizer.vocabulary_size)
-    monkeypatch.setattr(cli.sample, "load_model", lambda folder, device: (loaded, tokenizer))
+    torch.manual_seed(0)
+    config = Config(tokenizer.vocabulary_size, embedding_size=8, hidden_size=8)
+    model = LanguageModel(config, tokenizer)
+    with torch.no_grad():
+        model.decoder.embedding.mul_(60)
+    return model.eval()
+
+
+@pytest.fixture
+def model(small: LanguageModel, tmp_path: Path) -> str:
+    small.save_pretrained(tmp_path / "model")
     return "model"
 
 
@@ -455,10 +445,9 @@ def test_interactive_continues_each_line(run: Run, model: str) -> None:
 
 
 @pytest.fixture
-def session(tokenizer_file: Path) -> Session:
-    tokenizer = Tokenizer.load(tokenizer_file)
+def session(small: LanguageModel) -> Session:
     settings = {"max_tokens": 5, "seed": None, "stop": None}
-    return Session(Bigram(tokenizer.vocabulary_size), tokenizer, Greedy(), settings)
+    return Session(small, small.tokenizer, Greedy(), settings)
 
 
 def test_settings_change_and_go_back(session: Session) -> None:
@@ -538,8 +527,10 @@ def test_score_saves_the_picture(run: Run, model: str, tmp_path: Path) -> None:
 def test_score_of_a_corpus(run: Run, model: str, tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text(TEXT)
     found = json.loads(run("score", model, "--file", "corpus.txt", "--json").out)
-    assert (found["words"], found["bytes"]) == (len(TEXT.split()), len(TEXT))
+    nats = found["nats_per_token"] * found["tokens"]
     assert found["per_token"] > 1
+    assert found["per_word"] == pytest.approx(math.exp(nats / len(TEXT.split())))
+    assert found["bits_per_byte"] == pytest.approx(nats / math.log(2) / len(TEXT))
     assert run("score", model, "--file", "-", "--json", stdin=TEXT).code == 0
     assert "bits per byte" in run("score", model, "--file", "corpus.txt").out
 

@@ -92,7 +92,8 @@ def test_one_file_meets_each_big_package(package: str) -> None:
     found = {
         str(path.relative_to(ROOT))
         for path, module in files()
-        if not module.startswith("bench") and package in {n.partition(".")[0] for n in imports(path)}
+        if not module.startswith("bench")
+        and package in {n.partition(".")[0] for n in imports(path)}
     }
     assert found == OWNERS[package]
 

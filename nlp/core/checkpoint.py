@@ -12,16 +12,15 @@ or the new one and never a part.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from corpora.errors import UsageError
+from corpora.writing import replacing, write_text
 
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "config.json",
@@ -30,36 +29,6 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "README.md",
 )
 FORMAT = 1
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to; once written it takes the place of `path`, all at once.
-
-    Raises:
-        UsageError: there is no space, or no right to write there. What stood there stands.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            yield part
-            with part.open("rb+") as written:
-                os.fsync(written.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror or error}; "
-            "what stood there is untouched: free some space or name another folder"
-        ) from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replaces a small text file."""
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -72,7 +41,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
         try:
             safetensors.torch.save_file(flat, part, metadata={"about": json.dumps(about)})
         except safetensors.SafetensorError as error:  # how it tells of a full disk
-            raise OSError(None, str(error)) from error
+            raise _system_error(error) from error
+
+
+def _system_error(error: Exception) -> OSError:
+    """safetensors tells of the system's errors in words only: "... (os error 28)"."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]) if number else 0, str(error))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -130,7 +105,9 @@ def locate(folder_or_hub_id: str | Path) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
+        # Not the state of the training, which may lie there too and is larger than the model.
+        files = [CONFIG, WEIGHTS, TOKENIZER, CARD]
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=files))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(
@@ -152,15 +129,16 @@ def read_config(folder: Path, kind: str) -> tuple[dict[str, Any], str | None]:
         if content["library"] != "unrolled":
             raise KeyError("library")
         found, config = content["kind"], dict(content["config"])
+        version, fingerprint = int(content["format"]), content["tokenizer_fingerprint"]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is damaged or not written by Unrolled: copy it again, or train anew"
         ) from error
-    if content.get("format", 0) > FORMAT:
+    if version > FORMAT:
         raise UsageError(f"{path} was written by a newer Unrolled: update with pip install -U")
     if found != kind:
         raise UsageError(f"{folder} holds a {found}: expected a {kind}")
-    return config, content.get("tokenizer_fingerprint")
+    return config, fingerprint
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:
@@ -177,7 +155,9 @@ def load_weights(model: nn.Module, folder: Path) -> None:
     wrong = [
         name
         for name in sorted(expected.keys() | tensors.keys())
-        if name not in tensors or name not in expected or tensors[name].shape != expected[name].shape
+        if name not in tensors
+        or name not in expected
+        or tensors[name].shape != expected[name].shape
     ]
     if wrong:
         raise UsageError(
@@ -190,5 +170,3 @@ def load_weights(model: nn.Module, folder: Path) -> None:
 def parameter_count(model: nn.Module) -> int:
     """Trainable numbers; tied weights count once."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-

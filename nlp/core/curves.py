@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from corpora.errors import UsageError
-from nlp.core.checkpoint import replacing
+from corpora.writing import replacing
 from nlp.core.training_state import METRICS, read_metrics
 
 PICTURE = "curves.png"
@@ -26,12 +26,16 @@ def draw(folder: Path) -> Path:
     rows = read_metrics(folder / METRICS)
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="step", ylabel="loss (nats per target)")
-    for key, name, look in (("train_loss", "training", "-"), ("validation_loss", "validation", "o-")):
+    for key, name, look in (
+        ("train_loss", "training", "-"),
+        ("validation_loss", "validation", "o-"),
+    ):
         points = [(row["step"], row[key]) for row in rows if key in row]
         if points:
             axes.plot(*zip(*points, strict=True), look, label=name, markersize=4, linewidth=1.2)
     axes.grid(alpha=0.3)
-    axes.legend()
+    if axes.lines:
+        axes.legend()
     path = folder / PICTURE
     with replacing(path) as part:
         figure.savefig(part, format="png", dpi=150)

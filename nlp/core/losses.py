@@ -112,7 +112,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         losses = torch.empty(rows, dtype=sums, device=hidden.device)
         hidden_gradient = torch.empty_like(h) if wants_hidden else None
         weight_gradient = torch.empty_like(weight, dtype=sums) if wants_weight else None
-        bias_gradient = torch.zeros_like(bias, dtype=sums) if wants_bias else None
+        bias_gradient = losses.new_zeros(vocabulary) if wants_bias else None
         for begin in range(0, rows, chunk_rows):
             part = slice(begin, begin + chunk_rows)
             row = torch.arange(len(h[part]), device=hidden.device)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nlp.core.checkpoint import CARD, write_text
+from corpora.writing import write_text
+from nlp.core.checkpoint import CARD
 
 
 def write_card(
@@ -34,5 +35,8 @@ def write_card(
             lines.append(f"| {name} |" + "|".join(shown) + "|")
         lines.append("")
     lines += ["## Trained with", "", "| argument | value |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in arguments.items() if value is not None]
+    for name, value in arguments.items():
+        if value is not None:
+            cell = " ".join(str(value).split()).replace("|", "\\|")
+            lines.append(f"| {name} | {cell} |")
     write_text(folder / CARD, "\n".join(lines) + "\n")

@@ -85,7 +85,7 @@ class Averager:
         """Hears of an optimizer step."""
         if self.means:
             self.count += 1
-            torch._foreach_lerp_(self.means, self.parameters, 1 / self.count)
+            torch._foreach_lerp_(self.means, list[Tensor](self.parameters), 1 / self.count)
 
     @torch.no_grad()
     def swap(self) -> None:

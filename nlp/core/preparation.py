@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from corpora.errors import UsageError
-from corpora.reader import Source
+from corpora.passage import Passage, count_words
+from corpora.reader import Source, read
 from corpora.splits import splits
 from corpora.store import TokenStore, TokenStoreWriter
-from nlp.core.checkpoint import TOKENIZER, replacing
+from corpora.store_header import Counts
+from nlp.core.checkpoint import TOKENIZER
 from nlp.core.tokenizer import Tokenizer
 
 
@@ -49,8 +53,7 @@ def prepare(
     else:
         report(f"learning a vocabulary of {vocabulary_text(vocabulary)}")
         known = Tokenizer.train(parts.train, **vocabulary)
-    with replacing(tokenizer_file) as part:
-        known.save(part)
+    known.save(tokenizer_file)
     with TokenStoreWriter(
         tokens, vocabulary_size=known.vocabulary_size, tokenizer_fingerprint=known.fingerprint
     ) as writer:
@@ -72,7 +75,7 @@ def prepare(
 
 def load_tokenizer(place: str | Path) -> Tokenizer:
     """The tokenizer in a file, or in a model folder."""
-    path = Path(place)
+    path = Path(place).expanduser()
     return Tokenizer.load(path / TOKENIZER if path.is_dir() else path)
 
 
@@ -81,3 +84,22 @@ def vocabulary_text(vocabulary: Mapping[str, Any]) -> str:
     if vocabulary["kind"] == "bpe":
         return f"{vocabulary['vocabulary_size']:,} byte-level BPE tokens"
     return str(vocabulary["kind"])
+
+
+def encode_whole(
+    tokenizer: Tokenizer, corpus: Source, reading: Mapping[str, Any]
+) -> tuple[np.ndarray, Counts]:
+    """The ids of a corpus, `[tokens]` in memory, and what its text counts."""
+    counts = Counts()
+
+    def counted() -> Iterator[Passage]:
+        for passage in read(corpus, **reading):
+            utf8 = passage.text.encode("utf-8", "surrogatepass")
+            counts.documents += passage.ends_document
+            counts.words += count_words(utf8)
+            counts.bytes += len(utf8)
+            yield passage
+
+    ids = np.concatenate(list(tokenizer.encode_corpus(counted())))
+    counts.tokens = len(ids)
+    return ids, counts

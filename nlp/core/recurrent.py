@@ -21,7 +21,8 @@ forward before backward direction, and for an LSTM the hidden part before the ce
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,13 +34,13 @@ State = tuple[Tensor, ...]
 GATES = {"lstm": 4, "gru": 3, "rnn": 1, "relu-rnn": 1}
 # The functions under torch.nn.LSTM and its kin: they take the weights as arguments, so that these
 # may have been dropped or cast, and run on oneDNN and cuDNN where those are faster.
-SEQUENCE = {
+SEQUENCE: dict[str, Callable[..., Any]] = {
     "lstm": torch._VF.lstm,
     "gru": torch._VF.gru,
     "rnn": torch._VF.rnn_tanh,
     "relu-rnn": torch._VF.rnn_relu,
 }
-STEP = {
+STEP: dict[str, Callable[..., Any]] = {
     "lstm": torch._VF.lstm_cell,
     "gru": torch._VF.gru_cell,
     "rnn": torch._VF.rnn_tanh_cell,
@@ -87,14 +88,12 @@ class Cell(nn.Module):
     def weights(self) -> list[Tensor]:
         """The four parameters; while training, some recurrent connections are cut for the whole
         sequence ("weight drop", Merity, Keskar and Socher 2018)."""
-        recurrent = self.recurrent_weight
+        recurrent: Tensor = self.recurrent_weight
         if self.weight_drop:
             recurrent = F.dropout(recurrent, self.weight_drop, self.training)
         return [self.input_weight, recurrent, self.input_bias, self.recurrent_bias]
 
-    def forward(
-        self, inputs: Tensor, state: State, lengths: Tensor | None
-    ) -> tuple[Tensor, State]:
+    def forward(self, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
         """Outputs `[batch, time, hidden_size]` and the state after each row's last real position.
 
         With `lengths` (on the CPU, `[batch]`, longest row first) the positions behind a row's
@@ -224,9 +223,7 @@ class Recurrent(nn.Module):
         outputs, state = self._layers(inputs[order], tuple(p[order] for p in state), lengths)
         return outputs[back], tuple(part[back] for part in state)
 
-    def _layers(
-        self, inputs: Tensor, state: State, lengths: Tensor | None
-    ) -> tuple[Tensor, State]:
+    def _layers(self, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
         parts = self._cells()[0].parts
         ended: list[Tensor] = []
         for layer in range(self.layers):

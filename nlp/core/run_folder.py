@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import UsageError
-from nlp.core.checkpoint import TOKENIZER, WEIGHTS, write_text
+from corpora.errors import UsageError, writing_to
+from corpora.writing import remove_parts, write_text
+from nlp.core.checkpoint import CONFIG, TOKENIZER, WEIGHTS
 from nlp.core.training_state import FOLDER, STATE
 
 RUN = "run.json"
@@ -28,6 +29,8 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).expanduser()
+        if self.path.name in ("", ".."):  # the names of no folder that could be moved
+            self.path = self.path.resolve()
         self.previous = self.path.with_name(f"{self.path.name}.previous")
         self._moved = self._made = False
 
@@ -57,17 +60,27 @@ class RunFolder:
                     f"the folder {self.path} is not empty: --resume goes on with its run, "
                     "--overwrite replaces it, or name another --output"
                 )
-            if not self._is_model():
+            self._move_away()
+        self._made = True
+        try:
+            write_text(self.path / FOLDER / RUN, json.dumps(plain(arguments), indent=2) + "\n")
+        except UsageError:
+            self.discard_unstarted()
+            raise
+
+    def _move_away(self) -> None:
+        """Makes room: the model becomes the previous one, and the one before that goes."""
+        for folder in (self.path, self.previous):
+            if folder.exists() and not is_model(folder):
                 raise UsageError(
-                    f"the folder {self.path} holds something else than a model, "
+                    f"{folder} holds something else than a model, "
                     "which --overwrite does not replace: name another --output"
                 )
+        with writing_to(self.previous):
             if self.previous.exists():
                 shutil.rmtree(self.previous)
             self.path.rename(self.previous)
-            self._moved = True
-        self._made = True
-        write_text(self.path / FOLDER / RUN, json.dumps(plain(arguments), indent=2) + "\n")
+        self._moved = True
 
     def discard_unstarted(self) -> None:
         """After a failure: takes away a folder that holds no weights yet, and puts back what was
@@ -102,10 +115,14 @@ class RunFolder:
                     f"{name} is {value} here and {stored[name]} in the run to resume: "
                     "a resumed run keeps its arguments, so leave it out"
                 )
+        for folder in (self.path, self.path / FOLDER):
+            remove_parts(folder)
         return {**given, **stored, "output": str(self.path)}
 
-    def _is_model(self) -> bool:
-        return (self.path / FOLDER / RUN).is_file() or (self.path / "config.json").is_file()
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model or a run that has not made one yet."""
+    return (folder / FOLDER / RUN).is_file() or (folder / CONFIG).is_file()
 
 
 def plain(value: Any) -> Any:

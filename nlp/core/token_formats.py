@@ -12,13 +12,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from corpora.errors import UsageError, writing_to
+from corpora.errors import UsageError
+from corpora.writing import write_text
 from nlp.core.vocabulary import (
     BYTE_TO_CHARACTER,
     PRE_TOKENIZERS,
@@ -81,19 +81,7 @@ def read_tokenizer_json(path: Path) -> Vocabulary:
 
 def write_tokenizer_json(vocabulary: Vocabulary, path: Path) -> None:
     """Write `tokenizer.json`, readable by `tokenizers.Tokenizer.from_file` with the same ids."""
-    _write(path, json.dumps(vocabulary.document(), ensure_ascii=False, indent=1) + "\n")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write beside and rename into place, so that a reader never finds half a file."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with writing_to(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(text, encoding="utf-8", newline="\n")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    write_text(path, json.dumps(vocabulary.document(), ensure_ascii=False, indent=1) + "\n")
 
 
 def _lossy(document: Mapping[str, Any], model: Mapping[str, Any]) -> str | None:
@@ -214,9 +202,9 @@ def write_gpt2(vocabulary: Vocabulary, vocab: Path, merges: Path) -> None:
             f"kind {vocabulary.kind!r} and pattern {vocabulary.pattern!r}. Save tokenizer.json."
         )
     tokens = {**vocabulary.tokens, **vocabulary.special_tokens}
-    _write(vocab, json.dumps(tokens, ensure_ascii=False))
+    write_text(vocab, json.dumps(tokens, ensure_ascii=False))
     lines = ["#version: 0.2", *(f"{left} {right}" for left, right in vocabulary.merges), ""]
-    _write(merges, "\n".join(lines))
+    write_text(merges, "\n".join(lines))
 
 
 def read_tiktoken(
@@ -269,7 +257,7 @@ def write_tiktoken(vocabulary: Vocabulary, path: Path) -> None:
             "that a tiktoken file can say. Save tokenizer.json instead."
         )
     lines = sorted((rank, base64.b64encode(token).decode()) for token, rank in ranks.items())
-    _write(path, "".join(f"{token} {rank}\n" for rank, token in lines))
+    write_text(path, "".join(f"{token} {rank}\n" for rank, token in lines))
 
 
 def merges_of_ranks(ranks: Mapping[bytes, int]) -> tuple[list[tuple[bytes, bytes]], bool]:

@@ -14,36 +14,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import UsageError
 from nlp.core.checkpoint import save_weights
 from nlp.core.device import Precision, choose_device, choose_precision
-from nlp.core.optimization import (
-    Averager,
-    OptimizerKind,
-    Plateau,
-    ScheduleKind,
-    build_optimizer,
-    learning_rate_factor,
-)
+from nlp.core.optimization import Averager, Plateau, build_optimizer, learning_rate_factor
+from nlp.core.recipe import Evaluation, Event, Loss, Progress, Recipe, Remark
 from nlp.core.training_state import Counters, MetricsLog, load_state, save_state
 
-
 EVALUATIONS = 12  # in a run, unless told otherwise
-
-
-class Loss(NamedTuple):
-    """What a model makes of a batch."""
-
-    mean: Tensor  # [], with gradient
-    count: int  # targets the mean is over
-    carry: tuple[Tensor, ...] | None = None  # handed to the next batch's loss, detached
 
 
 class Batches(Protocol):
@@ -52,76 +35,6 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def epoch(self, number: int, skip: int = 0) -> Iterator[Any]: ...
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. Every model's `train` fills one in from its own arguments."""
-
-    steps: int | None  # optimizer steps in all; None leaves it to `minutes`
-    learning_rate: float
-    optimizer: OptimizerKind = "adamw"
-    schedule: ScheduleKind = "cosine"
-    warmup_steps: int = 100
-    weight_decay: float = 0.0
-    clip_norm: float = 1.0  # longest gradient; 0 does not clip
-    accumulate: int = 1  # batches per optimizer step
-    evaluate_every: int | None = None  # optimizer steps; None evaluates twelve times
-    log_every: int = 10
-    save_every: int | None = None  # optimizer steps; None saves at each evaluation
-    patience: int | None = None  # evaluations without improvement after which to stop
-    minutes: float | None = None  # ends the run, and the schedule, by the clock
-    precision: Precision = "auto"
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Raises a UsageError for numbers that cannot be meant."""
-        if self.steps is None and self.minutes is None:
-            raise UsageError("neither steps nor minutes: say how long to train")
-        counts = ("learning_rate", "accumulate", "log_every")
-        limits = ("steps", "minutes", "evaluate_every", "save_every", "patience")
-        check_positive(**{name: getattr(self, name) for name in counts})
-        check_positive(**{n: getattr(self, n) for n in limits if getattr(self, n) is not None})
-        for name in ("warmup_steps", "weight_decay", "clip_norm"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{name} is {getattr(self, name)}: expected 0 or more")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Means over the steps since the last one."""
-
-    step: int
-    fraction: float  # of the run that is done
-    epoch: int
-    loss: float  # nats
-    metrics: Mapping[str, float]  # the loss in the task's own units
-    gradient_norm: float  # before clipping
-    learning_rate: float
-    items_per_second: float  # targets trained on
-    seconds_left: float
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A look at the validation data."""
-
-    step: int
-    loss: float
-    metrics: Mapping[str, float]
-    best: bool  # the lowest loss so far, and so the model that is kept
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something to tell: a sample of what the model writes, why the run ends."""
-
-    text: str
-    kind: Literal["note", "sample"] = "note"
-
-
-Event = Progress | Evaluation | Remark
 
 
 class Outcome(NamedTuple):
@@ -178,8 +91,7 @@ def fit(
     with torch.random.fork_rng(), _interrupts() as interrupted:
         torch.manual_seed(recipe.seed)
         run = _Run(model, batches, recipe, folder, evaluate, in_units, sample, report)
-        if resume:
-            run.restore()
+        run.begin(resume)
         ended = run.train(interrupted)
         run.keep_best()
     counters = run.counters
@@ -193,6 +105,8 @@ def start_accelerator(precision: Precision, device: str, accumulate: int = 1) ->
     from accelerate.state import AcceleratorState
 
     chosen = choose_device(device)
+    if chosen.type == "cuda" and chosen.index is not None:
+        torch.cuda.set_device(chosen)  # what Accelerate takes in a run of one process
     mixed = "bf16" if choose_precision(precision, chosen) == torch.bfloat16 else "no"
     # It is one per process and keeps the first run's precision unless told to forget it.
     AcceleratorState._reset_state(reset_partial_state=True)
@@ -228,42 +142,46 @@ class _Run:
         self.averager = Averager(model.parameters()) if recipe.optimizer == "nt-asgd" else None
         self.counters = Counters()
         self.carry: tuple[Tensor, ...] | None = None
-        self.log = MetricsLog(folder, 0)
+        self.window = _LogWindow()
         self.rate = 0.0
 
-    def restore(self) -> None:
-        self.counters, self.carry = load_state(
-            self.folder, self.model, self.optimizer, self.plateau, self.averager, self.device
-        )
+    def begin(self, resume: bool) -> None:
+        if resume:
+            self.counters, self.carry = load_state(
+                self.folder, self.model, self.optimizer, self.plateau, self.averager, self.device
+            )
+            self.window = _LogWindow(*self.counters.unreported)
+            self.report(Remark(f"resumed at step {self.counters.step:,}"))
         self.log = MetricsLog(self.folder, self.counters.step)
-        self.report(Remark(f"resumed at step {self.counters.step:,}"))
 
     def train(self, interrupted: Callable[[], bool]) -> Literal["finished", "early", "interrupted"]:
         counters, recipe = self.counters, self.recipe
-        window = _LogWindow()
         self.model.train()
         clock = _Clock(counters)
         while not self.is_over():
+            if recipe.patience and counters.evaluations_since_best >= recipe.patience:
+                reason = f"no better validation loss in {recipe.patience} evaluations: stopped"
+                self.report(Remark(reason))
+                return "early"
             if interrupted():
                 self.save()
                 self.report(Remark(f"interrupted at step {counters.step:,}; the state is saved"))
                 return "interrupted"
             before = self.progress()
-            norm = self.step(window)
+            norm = self.step()
             clock.tick()
+            looking = self.is_time_to_look(before)
+            saving = looking or bool(recipe.save_every and counters.step % recipe.save_every == 0)
             if counters.step % recipe.log_every == 0 or self.is_over():
-                self.tell(window, norm)
-                window = _LogWindow()
-            if self.is_time_to_look(before):
+                self.tell(float(norm))
+                self.window = _LogWindow()
+            elif saving:
+                self.watch(self.window.mean(), float(norm))
+            if looking:
                 self.look()
                 clock.tick()
-                self.save()
-                if recipe.patience and counters.evaluations_since_best >= recipe.patience:
-                    reason = f"no better validation loss in {recipe.patience} evaluations: stopped"
-                    self.report(Remark(reason))
-                    return "early"
-                window = _LogWindow()
-            elif recipe.save_every and counters.step % recipe.save_every == 0:
+                self.window = _LogWindow()
+            if saving:
                 self.save()
         return "finished"
 
@@ -297,7 +215,7 @@ class _Run:
             counters.epoch, counters.batch, self.carry = counters.epoch + 1, 0, None
             self._epoch = self.batches.epoch(counters.epoch)
 
-    def step(self, window: _LogWindow) -> Tensor:
+    def step(self) -> Tensor:
         """One optimizer step; returns the length of the gradient."""
         from accelerate.utils import send_to_device
 
@@ -313,7 +231,7 @@ class _Run:
             batch = send_to_device(self.next_batch(), self.device)
             with self.accelerator.accumulate(self.loss):
                 mean, count, self.carry = self.loss(batch, self.carry)
-                window.add(mean, count)
+                self.window.add(mean, count)
                 self.accelerator.backward(mean)
                 if self.accelerator.sync_gradients:
                     norm = self.accelerator.clip_grad_norm_(
@@ -326,10 +244,10 @@ class _Run:
             self.averager.step()
         return norm
 
-    def tell(self, window: _LogWindow, norm: Tensor) -> None:
-        counters = self.counters
+    def tell(self, norm: float) -> None:
+        counters, window = self.counters, self.window
         loss = window.mean()
-        self.watch(loss, float(norm))
+        self.watch(loss, norm)
         done = self.progress()
         event = Progress(
             counters.step,
@@ -337,7 +255,7 @@ class _Run:
             counters.epoch,
             loss,
             self.in_units(loss, "train"),
-            float(norm),
+            norm,
             self.rate,
             window.count * self.accelerator.num_processes / window.seconds(),
             counters.seconds * max(0.0, 1 - done) / done,
@@ -404,6 +322,8 @@ class _Run:
             self.averager.see(loss)
 
     def save(self) -> None:
+        window = self.window
+        self.counters.unreported = [float(window.total), window.count, window.seconds()]
         if self.accelerator.is_main_process:
             save_state(
                 self.folder,
@@ -439,13 +359,13 @@ class _Clock:
 class _LogWindow:
     """Sums over the steps between two reports; on a GPU they stay there until asked for."""
 
-    def __init__(self) -> None:
-        self.begin = time.perf_counter()
-        self.total: Tensor | float = 0.0
-        self.count = 0
+    def __init__(self, total: float = 0.0, count: float = 0, seconds: float = 0.0) -> None:
+        self.begin = time.perf_counter() - seconds
+        self.total: Tensor | float = total
+        self.count = count
 
     def add(self, mean: Tensor, count: int) -> None:
-        self.total = self.total + mean.detach().double() * count
+        self.total = self.total + mean.detach().float() * count
         self.count += count
 
     def mean(self) -> float:
@@ -477,10 +397,3 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def check_positive(**values: float) -> None:
-    """Raises a UsageError that names the first value that is not above 0."""
-    for name, value in values.items():
-        if value <= 0:
-            raise UsageError(f"{name} is {value}: expected more than 0")

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import UsageError
-from nlp.core.checkpoint import read_tensors, replacing, write_tensors
+from corpora.errors import UsageError, writing_to
+from corpora.writing import write_text
+from nlp.core.checkpoint import read_tensors, write_tensors
 from nlp.core.optimization import Averager, Plateau
 
 FOLDER = "training"
@@ -39,6 +40,7 @@ class Counters:
     plateau_factor: float = 1.0
     averaged_steps: int = 0
     losses: list[float] = field(default_factory=list)
+    unreported: list[float] = field(default_factory=list)  # sums since the last report
 
 
 def save_state(
@@ -95,12 +97,16 @@ def load_state(
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
         torch.set_rng_state(groups["random"].pop("cpu"))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"{path} does not belong to this run: start anew in another folder") from error
+        raise UsageError(
+            f"{path} does not belong to this run: start anew in another folder"
+        ) from error
     plateau.factor = counters.plateau_factor
     if averager is not None:
         averager.losses, averager.count = counters.losses, counters.averaged_steps
         averager.means = [tensor.to(device) for tensor in numbered(groups.get("average", {}))]
-    for number, generator in enumerate(numbered(groups["random"])):
+    # A run may go on where there are fewer GPUs.
+    generators = numbered(groups["random"])[: torch.cuda.device_count()]
+    for number, generator in enumerate(generators):
         torch.cuda.set_rng_state(generator, number)
     carry = tuple(tensor.to(device) for tensor in numbered(groups.get("carry", {})))
     return counters, carry or None
@@ -118,11 +124,10 @@ class MetricsLog:
         """Goes on after `last_step`: a killed run may have logged steps that are done again."""
         self.path = folder / METRICS
         kept = [row for row in read_metrics(self.path) if row["step"] <= last_step]
-        with replacing(self.path) as part:
-            part.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def write(self, row: Mapping[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        with writing_to(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 

@@ -1,0 +1,64 @@
+"""The data sets of the benchmarks, in the folder that UNROLLED_DATA names."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+import corpora
+from nlp.core.tokenizer import Tokenizer
+
+
+def data_folder() -> Path:
+    """The folder; ends the program with a clear line where there is none."""
+    folder = Path(os.environ.get("UNROLLED_DATA", ""))
+    if not (folder / "lm").is_dir():
+        sys.exit(
+            "skipped: UNROLLED_DATA does not name the folder of benchmark data (with lm/ in it)"
+        )
+    return folder
+
+
+def shakespeare() -> str:
+    """Tiny Shakespeare, 1,115,394 characters (char-rnn's)."""
+    return (data_folder() / "lm" / "tinyshakespeare.txt").read_text(encoding="utf-8")
+
+
+def wikitext2_words() -> tuple[dict[str, np.ndarray], int]:
+    """WikiText-2 as published: words split at white space and `<eos>` at each line's end, as ids;
+    and the size of the vocabulary, 33,278."""
+    words: dict[str, list[str]] = {}
+    for split in ("train", "valid", "test"):
+        with gzip.open(
+            data_folder() / "lm/wikitext2" / f"{split}.txt.gz", "rt", encoding="utf-8"
+        ) as f:
+            words[split] = [word for line in f for word in [*line.split(), "<eos>"]]
+    seen = Counter(word for split in words.values() for word in split)
+    ids = {word: number for number, (word, _) in enumerate(seen.most_common())}
+    arrays = {name: np.array([ids[w] for w in split], np.int32) for name, split in words.items()}
+    return arrays, len(ids)
+
+
+def wikitext2_ids(vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Training and validation text of WikiText-2 in BPE tokens; the tokenizer is kept for the next
+    call in the system's folder for temporary files."""
+    folder = data_folder() / "lm/wikitext2"
+    kept = Path(tempfile.gettempdir()) / f"unrolled-bench-wikitext2-{vocabulary_size}.json"
+    if kept.exists():
+        tokenizer = Tokenizer.load(kept)
+    else:
+        tokenizer = Tokenizer.train(
+            corpora.read(folder / "train.txt.gz"), vocabulary_size=vocabulary_size
+        )
+        tokenizer.save(kept)
+    train, validation = (
+        np.concatenate(list(tokenizer.encode_corpus(corpora.read(folder / f"{name}.txt.gz"))))
+        for name in ("train", "valid")
+    )
+    return train, validation
