@@ -37,7 +37,7 @@ from nlp.core.device import Precision, choose_device
 from nlp.core.model_card import write_card
 from nlp.core.optimization import OptimizerKind, ScheduleKind
 from nlp.core.preparation import encode_whole, prepare
-from nlp.core.recipe import Event, Loss, Recipe, Remark
+from nlp.core.recipe import Event, Loss, Recipe, Remark, check_choice, check_positive
 from nlp.core.recurrent import CellKind, State
 from nlp.core.results import (
     RESULT_COLUMNS,
@@ -76,9 +76,10 @@ class Config:
     weight_drop: float = 0.3  # recurrent weights
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "embedding_size", "hidden_size", "layers"):
+        for name in ("vocabulary_size", "hidden_size", "embedding_size", "layers"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}: expected 1 or more")
+        check_choice("cell", self.cell, CellKind)
         for name in (
             "embedding_dropout",
             "input_dropout",
@@ -293,13 +294,16 @@ def train(
     # Everything that can be refused is refused before the folder is touched.
     Recipe.of(arguments, batches=1)
     _config(arguments, vocabulary_size=1)
+    check_positive(batch_size=batch_size, window=window)
+    check_choice("kind", kind, Kind)
+    check_choice("pattern", pattern, Pattern)
     choose_device(device)
     if plot:
         curves.require()
     folder.create(arguments, overwrite=overwrite)
     try:
         return _run(folder, arguments, report, resume=False)
-    except UsageError:
+    except Exception:
         folder.discard_unstarted()
         raise
 
@@ -334,7 +338,7 @@ def _run(
     validation = store.split("validation")
     # Side by side is faster; each stream should still be long against its cold start.
     streams = max(1, min(arguments["batch_size"], len(validation) // (8 * window)))
-    held_out = Windows(validation, streams, window)
+    held_out = Windows(validation, streams, min(window, max(1, len(validation) - 1)))
     outcome = fit(
         model,
         batches,
@@ -375,7 +379,9 @@ def _run(
 def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config:
     names = {field.name for field in fields(Config)}
     chosen = {name: value for name, value in arguments.items() if name in names}
-    embedding_size = arguments["embedding_size"] or arguments["hidden_size"]
+    embedding_size = arguments["embedding_size"]
+    if embedding_size is None:
+        embedding_size = arguments["hidden_size"]
     return Config(
         **{**chosen, "vocabulary_size": vocabulary_size, "embedding_size": embedding_size}
     )

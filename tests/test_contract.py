@@ -164,3 +164,13 @@ def test_step_by_step_equals_forward(member: Member) -> None:
         torch.testing.assert_close(step_logits, logits[:, position], atol=1e-5, rtol=1e-4)
     for part, expected in zip(state, end, strict=True):
         torch.testing.assert_close(part, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_what_the_cpu_gives(member: Member) -> None:
+    model, batch = member.build().eval(), member.batch(3)
+    expected = member.outputs(model, batch)
+    moved = type(batch)(*(part.cuda() for part in batch))
+    torch.testing.assert_close(
+        member.outputs(model.cuda(), moved).cpu(), expected, atol=1e-4, rtol=1e-3
+    )

@@ -61,6 +61,11 @@ class Windows:
         self.ids, self.window, self.seed = ids, window, seed
         # A short text fills fewer streams rather than none.
         self.batch_size = min(batch_size, (len(ids) - 1) // window)
+        if self.batch_size < processes:
+            raise UsageError(
+                f"{processes} processes and {self.batch_size} streams of text: each process needs "
+                "one; give a larger --batch-size or more text"
+            )
         self.rank, self.processes = rank, processes
         shift = 0 if seed is None else min(window, len(ids) - 1 - self.batch_size * window)
         self.largest_shift = shift

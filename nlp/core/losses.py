@@ -29,6 +29,7 @@ from nlp.core.recurrent import compute_dtype
 # the last cache of a CPU; a GPU wants more rows at a time.
 CHUNK_BYTES = {"cpu": 16 << 20, "mps": 128 << 20, "cuda": 512 << 20}
 LEAST_CHUNK_ROWS = 512
+PRODUCT_ROWS = 8192
 
 
 class Workspace:
@@ -128,12 +129,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if hidden_gradient is not None:
                 torch.mm(p, w, out=hidden_gradient[part])
             if weight_gradient is not None:
-                product = workspace.take("product", tuple(weight.shape), hidden, dtype)
-                torch.mm(p.t(), h_mean[part], out=product)
-                if begin == 0:
-                    weight_gradient.copy_(product)
-                else:
-                    _add(weight_gradient, product)
+                _add_product(weight_gradient, p, h_mean[part], workspace, first=begin == 0)
             if bias_gradient is not None:
                 bias_gradient += p.new_ones(1, len(row)).mm(p)[0]  # a sum over rows, but faster
         ctx.rows, ctx.dtypes = rows, (hidden.dtype, weight.dtype)
@@ -158,7 +154,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
         )
 
 
-def _add(total: Tensor, product: Tensor) -> None:
-    """`total += product` in pieces: across two types it would convert into a new array first."""
-    for piece, addend in zip(total.split(4096), product.split(4096), strict=True):
-        piece += addend.to(piece.dtype)
+def _add_product(
+    total: Tensor, p: Tensor, h: Tensor, workspace: Workspace, *, first: bool
+) -> None:
+    """`total += p.T @ h`, some rows of it at a time: the product has another type than the total,
+    and whole it would be one more array of the weights' size."""
+    for begin in range(0, total.shape[0], PRODUCT_ROWS):
+        rows = slice(begin, begin + PRODUCT_ROWS)
+        product = workspace.take("product", tuple(total[rows].shape), total, h.dtype)
+        torch.mm(p[:, rows].t(), h, out=product)
+        if first:
+            total[rows] = product
+        else:
+            total[rows] += product.to(total.dtype)

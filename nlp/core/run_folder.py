@@ -5,6 +5,9 @@
       training/run.json    the arguments of the run
       training/tokens/     the corpus as ids
       training/state.safetensors
+
+A new run moves the model that was there aside, and puts it back where it fails before its first
+checkpoint.
 """
 
 from __future__ import annotations

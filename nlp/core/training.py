@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, NoReturn, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -282,14 +282,17 @@ class _Run:
         if sound and loss <= 2 * max(counters.first_loss, 1.0):
             return
         happened = f"rose to {loss:.3g}" if sound else "is no number any more"
+        self.diverge(f"the training loss {happened}, the gradient norm is {norm:.3g},")
+
+    def diverge(self, happened: str) -> NoReturn:
+        counters = self.counters
         kept = (
             f"the model of step {counters.best_step:,} is kept"
             if counters.best_loss is not None
             else "there was no evaluation yet, so no model is kept"
         )
         raise Diverged(
-            f"the training loss {happened} at step {counters.step:,} "
-            f"(learning rate {self.rate:.3g}, gradient norm {norm:.3g}): {kept}; "
+            f"{happened} at step {counters.step:,} and learning rate {self.rate:.3g}: {kept}; "
             "try a lower learning rate, a longer warm-up or a shorter gradient norm"
         )
 
@@ -301,7 +304,9 @@ class _Run:
         self.model.eval()
         with torch.no_grad(), self.accelerator.autocast():
             loss = self.evaluate()
-        best = math.isfinite(loss) and (counters.best_loss is None or loss < counters.best_loss)
+        if not math.isfinite(loss):
+            self.diverge(f"the validation loss is {loss}")
+        best = counters.best_loss is None or loss < counters.best_loss
         if best:
             counters.best_loss, counters.best_step = loss, counters.step
             counters.evaluations_since_best = 0

@@ -106,8 +106,8 @@ def load_state(
         averager.means = [tensor.to(device) for tensor in numbered(groups.get("average", {}))]
     # A run may go on where there are fewer GPUs.
     generators = numbered(groups["random"])[: torch.cuda.device_count()]
-    for number, generator in enumerate(generators):
-        torch.cuda.set_rng_state(generator, number)
+    for device_number, generator in enumerate(generators):
+        torch.cuda.set_rng_state(generator, device_number)
     carry = tuple(tensor.to(device) for tensor in numbered(groups.get("carry", {})))
     return counters, carry or None
 

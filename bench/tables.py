@@ -1,0 +1,143 @@
+"""The measured tables of the README, out of bench/results: `python -m bench.tables` renews them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.harness import RESULTS
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def read(name: str) -> dict[str, Any] | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def markdown(title: str, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table under a bold title."""
+    lines = [f"**{title}**", "", "| " + " | ".join(headings) + " |"]
+    lines.append("|---|" + "---:|" * (len(headings) - 1))
+    return [*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows), ""]
+
+
+def shape(row: dict[str, Any]) -> str:
+    size = f"{row['hidden_size']} units x {row['layers']}"
+    return f"{size}, vocabulary {row['vocabulary_size']:,}"
+
+
+def language_model(results: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            shape(row),
+            f"{row['ours_tokens_per_second']:,}",
+            f"{row['plain_tokens_per_second']:,}",
+            f"**{row['times_as_fast']:.2f}x**",
+            f"{row['loss_difference_percent']:+.2f}%",
+            f"{row['ours_peak_mb']:,} / {row['plain_peak_mb']:,} MB",
+        )
+        for row in results["shapes"]
+    ]
+    headings = [
+        "training",
+        "Unrolled, tokens/s",
+        "torch.nn, tokens/s",
+        "",
+        "validation loss",
+        "memory",
+    ]
+    return markdown("Training against torch.nn.LSTM + Linear + cross_entropy", headings, rows)
+
+
+def sampling(results: dict[str, Any]) -> list[str]:
+    rows = [
+        (
+            shape(row),
+            f"{row['ours_tokens_per_second']:,}",
+            f"{row['plain_tokens_per_second']:,}",
+            f"**{row['times_as_fast']:.1f}x**",
+        )
+        for row in results["shapes"]
+    ]
+    headings = ["writing at batch 1", "Unrolled, tokens/s", "nn.LSTM loop, tokens/s", ""]
+    return markdown("Sampling", headings, rows)
+
+
+def shakespeare(results: dict[str, Any]) -> list[str]:
+    names = {"plain": "torch.nn.LSTM, 384 units, AdamW", "ours": "Unrolled"}
+    rows = [
+        (
+            name,
+            f"{results[key]['validation_loss_carried']:.3f}",
+            f"{results[key]['validation_loss_independent_256']:.3f}",
+        )
+        for key, name in names.items()
+    ]
+    rows.append(("nanoGPT's setting for CPUs, as it reports", "", "1.88"))
+    headings = ["nats per character", "state carried", "windows of 256"]
+    title = f"Tiny Shakespeare after {results['minutes']:g} minutes"
+    return markdown(title, headings, rows)
+
+
+def wikitext2(results: dict[str, Any]) -> list[str]:
+    names = {"example": "PyTorch's word-language-model example", "ours": "Unrolled"}
+    rows = [
+        (
+            name,
+            f"{results[key]['tokens_per_second']:,}",
+            f"{results[key]['validation_perplexity']:.1f}",
+            f"{results[key]['test_perplexity']:.1f}",
+            results[key]["epochs"],
+        )
+        for key, name in names.items()
+    ]
+    headings = ["2 x 200 units", "tokens/s", "validation perplexity", "test perplexity", "epochs"]
+    minutes = results["example"]["minutes"]
+    return markdown(f"WikiText-2 at word level, {minutes:.0f} minutes each", headings, rows)
+
+
+def tokenizer(results: dict[str, Any]) -> list[str]:
+    encode, train = results["encode"], results["train"]
+    rows = [
+        (
+            f"{encode['megabytes']:.0f} MB of text into a token store",
+            f"{encode['megabytes_per_second']['ours']:,.0f}",
+            f"{encode['megabytes_per_second']['tokenizers']:.1f}",
+            f"{encode['megabytes_per_second']['tiktoken']:.1f}",
+        ),
+        (
+            f"learning {train['vocabulary_size']:,} tokens",
+            f"{train['megabytes_per_second']['ours']:.1f}",
+            f"{train['megabytes_per_second']['tokenizers']:.1f}",
+            "",
+        ),
+    ]
+    headings = ["MB/s, identical ids and merges", "Unrolled", "tokenizers", "tiktoken"]
+    return markdown("Tokenizing", headings, rows)
+
+
+def main() -> None:
+    parts: list[str] = []
+    machine: dict[str, Any] = {}
+    tables = (language_model, sampling, shakespeare, wikitext2, tokenizer)
+    for table in tables:
+        results = read(table.__name__)
+        if results is not None:
+            parts += table(results)
+            machine = results["machine"]
+    if machine:
+        versions = machine["packages"].get("torch", "")
+        where = f"{machine['cores']} cores of an {machine['processor']}, {machine['system']}"
+        parts.append(f"Measured on {where}{', torch ' + versions if versions else ''}.")
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n{chr(10).join(parts)}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
