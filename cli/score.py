@@ -14,7 +14,6 @@ from cli.format import finite, number
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
-    from nlp.core.tokenizer import Tokenizer
     from nlp.language_model import LanguageModel
 
 
@@ -95,9 +94,7 @@ def _texts(sentences: list[str]) -> Iterator[str]:
             yield sentence
 
 
-def _score_corpus(
-    model: LanguageModel, source: str, split: str | None, *, as_json: bool
-) -> None:
+def _score_corpus(model: LanguageModel, source: str, split: str | None, *, as_json: bool) -> None:
     """Perplexity of a whole source, its state carried from the first token to the last."""
     from nlp.language_model import evaluate
 

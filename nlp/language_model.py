@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from corpora.errors import UsageError
 from corpora.reader import Source
+from corpora.wikipedia import LICENCE
 from nlp.core import checkpoint, curves
 from nlp.core.batching import Window, Windows
 from nlp.core.decoder import Decoder
@@ -289,6 +290,8 @@ def train(
     for name in ("resume", "overwrite", "report"):
         del arguments[name]
     folder = RunFolder(output)
+    if resume and overwrite:
+        raise UsageError("resume and overwrite contradict each other: choose one")
     if resume:
         return _run(folder, folder.arguments(train, arguments), report, resume=True)
     # Everything that can be refused is refused before the folder is touched.
@@ -311,13 +314,12 @@ def train(
 def _run(
     folder: RunFolder, arguments: Mapping[str, Any], report: Callable[[Event], None], resume: bool
 ) -> Trained:
-    corpus = arguments["corpus"]
-    if corpus is None:
-        from corpora.wikipedia import LICENCE
-
-        report(Remark(f"no corpus named: training on the bundled {SAMPLE}. {LICENCE}"))
+    corpus = SAMPLE if arguments["corpus"] is None else arguments["corpus"]
+    licence = f" {LICENCE}" if corpus == SAMPLE else ""
+    if arguments["corpus"] is None:
+        report(Remark(f"no corpus named: training on the bundled {SAMPLE}.{licence}"))
     data = prepare(
-        SAMPLE if corpus is None else corpus,
+        corpus,
         folder.tokens,
         folder.tokenizer,
         reading={name: arguments[name] for name in READING},
@@ -366,8 +368,8 @@ def _run(
         about=(
             f"A {model.config.layers}-layer {model.config.cell} language model of "
             f"{checkpoint.parameter_count(model):,} parameters, trained with Unrolled on "
-            f"{corpus or SAMPLE} ({counts.tokens:,} tokens, {counts.words:,} words) for "
-            f"{outcome.step:,} steps."
+            f"{corpus} ({counts.tokens:,} tokens, {counts.words:,} words) for "
+            f"{outcome.step:,} steps.{licence}"
         ),
         columns=RESULT_COLUMNS,
         results={name: result_row(result) for name, result in results.items()},

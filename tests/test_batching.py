@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,11 @@ from hypothesis import strategies as st
 from corpora.errors import UsageError
 from nlp.core.batching import Windows
 
-sizes = {"tokens": st.integers(2, 200), "batch_size": st.integers(1, 9), "window": st.integers(1, 9)}
+sizes = {
+    "tokens": st.integers(2, 200),
+    "batch_size": st.integers(1, 9),
+    "window": st.integers(1, 9),
+}
 
 
 @settings(deadline=None, max_examples=200)
@@ -31,7 +37,7 @@ def test_targets_follow_their_inputs_and_windows_follow_each_other(
     for batch in batches:
         assert torch.equal(batch.inputs + 1, batch.targets)
         assert batch.inputs.dtype == torch.int64
-    for batch, following in zip(batches, batches[1:], strict=False):
+    for batch, following in pairwise(batches):
         assert torch.equal(batch.targets[:, -1], following.inputs[:, 0])
     predicted = torch.cat([batch.targets for batch in batches], dim=1).flatten().tolist()
     assert len(set(predicted)) == len(predicted)

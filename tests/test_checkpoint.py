@@ -83,9 +83,7 @@ def test_files_may_be_read_by_whom_the_user_lets(folder: Path) -> None:
 @pytest.mark.parametrize(
     "cut", [lambda size: 0, lambda size: 1, lambda size: size // 2, lambda size: size - 1]
 )
-def test_a_file_cut_short_is_refused(
-    name: str, cut: Callable[[int], int], folder: Path
-) -> None:
+def test_a_file_cut_short_is_refused(name: str, cut: Callable[[int], int], folder: Path) -> None:
     path = folder / name
     content = path.read_bytes()
     if name != WEIGHTS:

@@ -187,4 +187,6 @@ def test_resuming_clears_what_a_killed_run_left(model: Path) -> None:
 
 def test_plain_is_what_json_gives_back() -> None:
     value = {"a": Path("b"), "c": (1, Path("d")), "e": None}
-    assert plain(value) == json.loads(json.dumps(plain(value))) == {"a": "b", "c": [1, "d"], "e": None}
+    assert (
+        plain(value) == json.loads(json.dumps(plain(value))) == {"a": "b", "c": [1, "d"], "e": None}
+    )

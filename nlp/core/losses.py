@@ -154,9 +154,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         )
 
 
-def _add_product(
-    total: Tensor, p: Tensor, h: Tensor, workspace: Workspace, *, first: bool
-) -> None:
+def _add_product(total: Tensor, p: Tensor, h: Tensor, workspace: Workspace, *, first: bool) -> None:
     """`total += p.T @ h`, some rows of it at a time: the product has another type than the total,
     and whole it would be one more array of the weights' size."""
     for begin in range(0, total.shape[0], PRODUCT_ROWS):

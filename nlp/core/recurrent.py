@@ -75,6 +75,9 @@ class Cell(nn.Module):
         bound = 1 / math.sqrt(self.hidden_size)
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
+        if self.kind == "lstm":
+            # Forget gates begin open (Jozefowicz, Zaremba and Sutskever 2015).
+            nn.init.ones_(self.input_bias[self.hidden_size : 2 * self.hidden_size])
         if self.kind == "relu-rnn":
             nn.init.eye_(self.recurrent_weight)
             nn.init.zeros_(self.input_bias)

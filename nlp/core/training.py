@@ -176,11 +176,12 @@ class _Run:
                 self.tell(float(norm))
                 self.window = _LogWindow()
             elif saving:
-                self.watch(self.window.mean(), float(norm))
+                self.check_numbers(self.window.mean(), float(norm))
             if looking:
+                began = time.perf_counter()
                 self.look()
+                self.window.begin += time.perf_counter() - began  # its speed is that of training
                 clock.tick()
-                self.window = _LogWindow()
             if saving:
                 self.save()
         return "finished"
@@ -274,15 +275,18 @@ class _Run:
         self.report(event)
 
     def watch(self, loss: float, norm: float) -> None:
-        """Stops a run that has left the numbers, before it overwrites anything good."""
+        """Stops a run that has left the numbers or explodes."""
+        self.check_numbers(loss, norm)
         counters = self.counters
         if counters.first_loss is None:
             counters.first_loss = loss
-        sound = math.isfinite(loss) and math.isfinite(norm)
-        if sound and loss <= 2 * max(counters.first_loss, 1.0):
-            return
-        happened = f"rose to {loss:.3g}" if sound else "is no number any more"
-        self.diverge(f"the training loss {happened}, the gradient norm is {norm:.3g},")
+        if loss > 2 * max(counters.first_loss, 1.0):
+            self.diverge(f"the training loss rose to {loss:.3g}, the gradient norm is {norm:.3g},")
+
+    def check_numbers(self, loss: float, norm: float) -> None:
+        """Stops a run before it would overwrite anything good with what is no number."""
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self.diverge("the training loss is no number any more")
 
     def diverge(self, happened: str) -> NoReturn:
         counters = self.counters
