@@ -91,7 +91,12 @@ def train_lm(
     batch_size: Annotated[int, _option("Streams of text side by side.", OPTIMISATION)] = 32,
     window: Annotated[int, _option("Tokens of each stream in a step.", OPTIMISATION)] = 64,
     optimizer: Annotated[str, _option("adamw, sgd or nt-asgd.", OPTIMISATION)] = "adamw",
-    learning_rate: Annotated[float, _option("At its highest.", OPTIMISATION)] = 3e-3,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="At its highest.", show_default="what suits the cell", rich_help_panel=OPTIMISATION
+        ),
+    ] = None,
     schedule: Annotated[str, _option("cosine, plateau or constant.", OPTIMISATION)] = "cosine",
     warmup_steps: Annotated[int, _option("Steps in which it rises.", OPTIMISATION)] = 100,
     weight_decay: Annotated[float, _option("Of matrices, decoupled.", OPTIMISATION)] = 0.01,

@@ -56,6 +56,8 @@ from nlp.core.training import Outcome, fit
 KIND = "language-model"
 SAMPLE = "wikipedia-sample"
 READING = ("validation", "test", "text_column", "document", "encoding_errors")
+# Learning rates that suit AdamW; nothing bounds the state of the last, so it must learn slowly.
+LEARNING_RATES: dict[CellKind, float] = {"lstm": 4e-3, "gru": 4e-3, "rnn": 2e-3, "relu-rnn": 1e-4}
 VOCABULARY = ("kind", "vocabulary_size", "pattern")
 
 
@@ -245,7 +247,7 @@ def train(
     batch_size: int = 32,
     window: int = 64,
     optimizer: OptimizerKind = "adamw",
-    learning_rate: float = 3e-3,
+    learning_rate: float | None = None,
     schedule: ScheduleKind = "cosine",
     warmup_steps: int = 100,
     weight_decay: float = 0.01,
@@ -274,6 +276,7 @@ def train(
         embedding_size: None takes `hidden_size`. The other sizes and dropouts are `Config`'s.
         epochs, steps, minutes: how long to train. `minutes`, then `steps`, go before `epochs`.
         batch_size, window: streams of text side by side, and tokens of each in a step.
+        learning_rate: at its highest; None takes what suits the cell under AdamW, and 20 under SGD.
         optimizer ... patience: see `nlp.core.recipe.Recipe`. evaluate_every None evaluates about
             twelve times.
         baselines: also measures a unigram and a 5-gram Kneser-Ney model on the same tokens.
@@ -294,6 +297,9 @@ def train(
         raise UsageError("resume and overwrite contradict each other: choose one")
     if resume:
         return _run(folder, folder.arguments(train, arguments), report, resume=True)
+    if learning_rate is None:
+        rate = LEARNING_RATES.get(cell, 1e-3) if optimizer == "adamw" else 20.0
+        arguments["learning_rate"] = rate
     # Everything that can be refused is refused before the folder is touched.
     Recipe.of(arguments, batches=1)
     _config(arguments, vocabulary_size=1)

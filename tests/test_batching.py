@@ -72,21 +72,6 @@ def test_without_a_seed_every_epoch_begins_at_the_first_token() -> None:
     assert {int(next(windows.epoch(number)).inputs[0, 0]) for number in range(9)} == {0}
 
 
-def test_processes_share_the_streams() -> None:
-    ids = np.arange(500)
-    whole = next(Windows(ids, 5, 10, seed=0).epoch(1)).inputs
-    shares = [
-        next(Windows(ids, 5, 10, seed=0, rank=rank, processes=2).epoch(1)).inputs
-        for rank in range(2)
-    ]
-    assert torch.equal(torch.cat(shares).sort(dim=0).values, whole)
-
-
-def test_more_processes_than_streams_are_refused() -> None:
-    with pytest.raises(UsageError, match="3 processes"):
-        Windows(np.arange(21), 32, 10, processes=3)
-
-
 def test_a_short_text_fills_fewer_streams() -> None:
     windows = Windows(np.arange(31), 64, 10)
     assert windows.batch_size == 3

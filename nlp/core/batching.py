@@ -40,7 +40,6 @@ class Windows:
         batch_size: streams read side by side.
         window: positions in a batch, the length of truncated back-propagation.
         seed: draws where each epoch starts; None starts all at the first token.
-        rank, processes: when several processes train together, each reads its share of the streams.
     """
 
     def __init__(
@@ -50,8 +49,6 @@ class Windows:
         window: int,
         *,
         seed: int | None = None,
-        rank: int = 0,
-        processes: int = 1,
     ) -> None:
         if len(ids) < window + 1:
             raise UsageError(
@@ -61,12 +58,6 @@ class Windows:
         self.ids, self.window, self.seed = ids, window, seed
         # A short text fills fewer streams rather than none.
         self.batch_size = min(batch_size, (len(ids) - 1) // window)
-        if self.batch_size < processes:
-            raise UsageError(
-                f"{processes} processes and {self.batch_size} streams of text: each process needs "
-                "one; give a larger --batch-size or more text"
-            )
-        self.rank, self.processes = rank, processes
         shift = 0 if seed is None else min(window, len(ids) - 1 - self.batch_size * window)
         self.largest_shift = shift
         self.stream = (len(ids) - 1 - shift) // self.batch_size  # targets in a stream
@@ -82,7 +73,6 @@ class Windows:
             draw = np.random.default_rng((self.seed, number))
             shift = int(draw.integers(self.largest_shift + 1))
         starts = shift + self.stream * np.arange(self.batch_size)
-        starts = starts[self.rank :: self.processes]
         for begin in range(skip * self.window, self.stream, self.window):
             end = min(begin + self.window, self.stream)
             rows = np.stack([self.ids[start + begin : start + end + 1] for start in starts])

@@ -1,9 +1,9 @@
 """The one training loop.
 
 It asks a model for `loss(batch, carry)` and knows nothing else of it; it reports through one
-callback and prints nothing; it runs on Hugging Face Accelerate, so that one CPU, one GPU or many
-machines run the same lines. A run can be killed at any step: resumed, it ends with the weights it
-would have had, bit for bit on a CPU.
+callback and prints nothing; it runs on Hugging Face Accelerate, so that a CPU and a GPU run the
+same lines. A run can be killed at any step: resumed, it ends with the weights it would have had,
+bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, Protocol
 import torch
 from torch import Tensor, nn
 
+from corpora.errors import UsageError
 from nlp.core.checkpoint import save_weights
 from nlp.core.device import Precision, choose_device, choose_precision
 from nlp.core.optimization import Averager, Plateau, build_optimizer, learning_rate_factor
@@ -110,9 +111,15 @@ def start_accelerator(precision: Precision, device: str, accumulate: int = 1) ->
     mixed = "bf16" if choose_precision(precision, chosen) == torch.bfloat16 else "no"
     # It is one per process and keeps the first run's precision unless told to forget it.
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(
+    accelerator = Accelerator(
         mixed_precision=mixed, cpu=chosen.type == "cpu", gradient_accumulation_steps=accumulate
     )
+    if accelerator.num_processes > 1:
+        raise UsageError(
+            f"{accelerator.num_processes} processes were started: a run is one process as yet, "
+            "so start it without a launcher"
+        )
+    return accelerator
 
 
 class _Run:
@@ -258,7 +265,7 @@ class _Run:
             self.in_units(loss, "train"),
             norm,
             self.rate,
-            window.count * self.accelerator.num_processes / window.seconds(),
+            window.count / window.seconds(),
             counters.seconds * max(0.0, 1 - done) / done,
         )
         self.log.write(
@@ -314,8 +321,7 @@ class _Run:
         if best:
             counters.best_loss, counters.best_step = loss, counters.step
             counters.evaluations_since_best = 0
-            if self.accelerator.is_main_process:
-                save_weights(self.model, self.folder)
+            save_weights(self.model, self.folder)
         else:
             counters.evaluations_since_best += 1
         if self.recipe.schedule == "plateau":
@@ -333,16 +339,15 @@ class _Run:
     def save(self) -> None:
         window = self.window
         self.counters.unreported = [float(window.total), window.count, window.seconds()]
-        if self.accelerator.is_main_process:
-            save_state(
-                self.folder,
-                self.counters,
-                self.model,
-                self.optimizer,
-                self.carry,
-                self.plateau,
-                self.averager,
-            )
+        save_state(
+            self.folder,
+            self.counters,
+            self.model,
+            self.optimizer,
+            self.carry,
+            self.plateau,
+            self.averager,
+        )
 
     def keep_best(self) -> None:
         """The model in memory becomes the one in the folder."""
