@@ -68,14 +68,14 @@ def train_lm(
         ),
     ] = None,
     tied: Annotated[bool, _option("Output weights are the embedding's.", MODEL)] = True,
-    embedding_dropout: Annotated[float, _option("Whole tokens.", REGULARISATION)] = 0.1,
-    input_dropout: Annotated[float, _option("Features of the tokens.", REGULARISATION)] = 0.3,
-    dropout: Annotated[float, _option("Between layers.", REGULARISATION)] = 0.3,
-    output_dropout: Annotated[float, _option("Before the softmax.", REGULARISATION)] = 0.4,
+    embedding_dropout: Annotated[float, _option("Whole tokens.", REGULARISATION)] = 0.0,
+    input_dropout: Annotated[float, _option("Features of the tokens.", REGULARISATION)] = 0.15,
+    dropout: Annotated[float, _option("Between layers.", REGULARISATION)] = 0.2,
+    output_dropout: Annotated[float, _option("Before the softmax.", REGULARISATION)] = 0.25,
     locked_dropout: Annotated[
         bool, _option("These three: one mask for all positions of a row.", REGULARISATION)
     ] = True,
-    weight_drop: Annotated[float, _option("Recurrent weights.", REGULARISATION)] = 0.3,
+    weight_drop: Annotated[float, _option("Recurrent weights.", REGULARISATION)] = 0.2,
     epochs: Annotated[float, _option("Times through the text.", LENGTH)] = 10,
     steps: Annotated[int | None, _option("Instead: optimizer steps.", LENGTH)] = None,
     minutes: Annotated[float | None, _option("Instead: minutes by the clock.", LENGTH)] = None,
@@ -89,7 +89,7 @@ def train_lm(
         ),
     ] = None,
     batch_size: Annotated[int, _option("Streams of text side by side.", OPTIMISATION)] = 32,
-    window: Annotated[int, _option("Tokens of each stream in a step.", OPTIMISATION)] = 64,
+    window: Annotated[int, _option("Tokens of each stream in a step.", OPTIMISATION)] = 32,
     optimizer: Annotated[str, _option("adamw, sgd or nt-asgd.", OPTIMISATION)] = "adamw",
     learning_rate: Annotated[
         float | None,

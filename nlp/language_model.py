@@ -71,12 +71,12 @@ class Config:
     hidden_size: int = 512  # units of a layer
     layers: int = 1
     tied: bool = True  # output weights are the embedding's, the last layer has its size
-    embedding_dropout: float = 0.1  # whole tokens
-    input_dropout: float = 0.3  # features of the embedded tokens
-    dropout: float = 0.3  # between layers
-    output_dropout: float = 0.4  # before the softmax
+    embedding_dropout: float = 0.0  # whole tokens
+    input_dropout: float = 0.15  # features of the embedded tokens
+    dropout: float = 0.2  # between layers
+    output_dropout: float = 0.25  # before the softmax
     locked_dropout: bool = True  # the latter three: one mask for all positions
-    weight_drop: float = 0.3  # recurrent weights
+    weight_drop: float = 0.2  # recurrent weights
 
     def __post_init__(self) -> None:
         for name in ("vocabulary_size", "hidden_size", "embedding_size", "layers"):
@@ -137,8 +137,7 @@ class LanguageModel(nn.Module):
 
     def loss(self, batch: Window, carry: State | None = None) -> Loss:
         """Mean nats per token of a window, which goes on from the state `carry`."""
-        hidden, state = self.decoder.hidden(batch.inputs, carry)
-        mean = self.decoder.loss(hidden, batch.targets)
+        mean, state = self.decoder.loss(batch.inputs, batch.targets, carry)
         return Loss(mean, batch.targets.numel(), tuple(part.detach() for part in state))
 
     def sample(
@@ -155,7 +154,7 @@ class LanguageModel(nn.Module):
         tokenizer = self._own_tokenizer()
         generations = generate(
             self,
-            tokenizer.encode(prompt),
+            tokenizer.encode(prompt, allowed_special="all"),
             strategy=strategy,
             max_tokens=max_tokens,
             samples=samples,
@@ -179,9 +178,7 @@ class LanguageModel(nn.Module):
         checkpoint.save_weights(self, folder)
 
     @classmethod
-    def from_pretrained(
-        cls, folder_or_hub_id: str | Path, device: str = "auto", **options: Any
-    ) -> LanguageModel:
+    def from_pretrained(cls, folder_or_hub_id: str | Path, device: str = "auto") -> LanguageModel:
         """The model in a folder, or in a repository of the Hugging Face Hub, ready to be used.
 
         Raises:
@@ -210,7 +207,7 @@ class LanguageModel(nn.Module):
 
 
 class Trained(NamedTuple):
-    """What `train` leaves behind; all of it but the model is in the folder's README.md too."""
+    """What `train` leaves behind; the results are in the folder's README.md too."""
 
     model: LanguageModel
     outcome: Outcome
@@ -235,17 +232,17 @@ def train(
     hidden_size: int = 512,
     embedding_size: int | None = None,
     tied: bool = True,
-    embedding_dropout: float = 0.1,
-    input_dropout: float = 0.3,
-    dropout: float = 0.3,
-    output_dropout: float = 0.4,
+    embedding_dropout: float = 0.0,
+    input_dropout: float = 0.15,
+    dropout: float = 0.2,
+    output_dropout: float = 0.25,
     locked_dropout: bool = True,
-    weight_drop: float = 0.3,
+    weight_drop: float = 0.2,
     epochs: float = 10,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int = 32,
-    window: int = 64,
+    window: int = 32,
     optimizer: OptimizerKind = "adamw",
     learning_rate: float | None = None,
     schedule: ScheduleKind = "cosine",
@@ -274,7 +271,8 @@ def train(
         tokenizer: a `tokenizer.json` or a model folder to take it from; None learns one of `kind`,
             `vocabulary_size` and `pattern` from the training text.
         embedding_size: None takes `hidden_size`. The other sizes and dropouts are `Config`'s.
-        epochs, steps, minutes: how long to train. `minutes`, then `steps`, go before `epochs`.
+        epochs, steps, minutes: how long to train. `steps` and `minutes` replace `epochs`; of the
+            two, what ends first counts.
         batch_size, window: streams of text side by side, and tokens of each in a step.
         learning_rate: at its highest; None takes what suits the cell under AdamW, and 20 under SGD.
         optimizer ... patience: see `nlp.core.recipe.Recipe`. evaluate_every None evaluates about
@@ -312,7 +310,7 @@ def train(
     folder.create(arguments, overwrite=overwrite)
     try:
         return _run(folder, arguments, report, resume=False)
-    except Exception:
+    except BaseException:  # Ctrl-C during the preparation too
         folder.discard_unstarted()
         raise
 
@@ -335,7 +333,13 @@ def _run(
     )
     store, tokenizer = data
     seed, window = arguments["seed"], arguments["window"]
-    batches = Windows(store.split("train"), arguments["batch_size"], window, seed=seed)
+    batches = Windows(
+        store.split("train"),
+        arguments["batch_size"],
+        window,
+        seed=seed,
+        start_id=tokenizer.end_of_text,
+    )
     recipe = Recipe.of(arguments, len(batches))
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -40,6 +40,8 @@ class Windows:
         batch_size: streams read side by side.
         window: positions in a batch, the length of truncated back-propagation.
         seed: draws where each epoch starts; None starts all at the first token.
+        start_id: takes the place of the first input of each stream: a text begins here, as when
+            the model scores or writes one. The targets are untouched.
     """
 
     def __init__(
@@ -49,13 +51,14 @@ class Windows:
         window: int,
         *,
         seed: int | None = None,
+        start_id: int | None = None,
     ) -> None:
         if len(ids) < window + 1:
             raise UsageError(
                 f"the text is {len(ids):,} tokens long and a window takes {window + 1:,}: "
                 "give more text or a shorter --window"
             )
-        self.ids, self.window, self.seed = ids, window, seed
+        self.ids, self.window, self.seed, self.start_id = ids, window, seed, start_id
         # A short text fills fewer streams rather than none.
         self.batch_size = min(batch_size, (len(ids) - 1) // window)
         shift = 0 if seed is None else min(window, len(ids) - 1 - self.batch_size * window)
@@ -77,4 +80,8 @@ class Windows:
             end = min(begin + self.window, self.stream)
             rows = np.stack([self.ids[start + begin : start + end + 1] for start in starts])
             tokens = torch.from_numpy(rows.astype(np.int64))
-            yield Window(tokens[:, :-1], tokens[:, 1:])
+            inputs, targets = tokens[:, :-1], tokens[:, 1:]
+            if begin == 0 and self.start_id is not None:
+                inputs = inputs.clone()
+                inputs[:, 0] = self.start_id
+            yield Window(inputs, targets)

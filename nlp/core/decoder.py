@@ -4,7 +4,8 @@
                               ▲        │
                               └ state ◄┘
 
-`forward` reads many positions at once, `step` reads one and costs what one costs; they are equal.
+`forward` reads many positions at once, `step` reads one and costs what one costs; in evaluation
+they are equal.
 """
 
 from __future__ import annotations
@@ -75,22 +76,25 @@ class Decoder(nn.Module):
         """The state before the first token: a tuple of tensors `[batch, hidden_size]`."""
         return self.recurrent.start(batch_size)
 
-    def embed(self, ids: Tensor) -> Tensor:
-        """Vectors of `ids` `[...]`: `[..., embedding_size]`."""
-        # The gradient of a lookup has few rows. As a sparse one it is added in place to that of the
-        # tied output layer; a dense one would be a second array of the table's size.
-        sparse = self.tied and ids.device.type == "cpu" and torch.is_grad_enabled()
+    def embed(self, ids: Tensor, *, sparse: bool = False) -> Tensor:
+        """Vectors of `ids` `[...]`: `[..., embedding_size]`.
+
+        With `sparse` the table's gradient is a sparse one, as long as nothing else adds to it.
+        """
         vectors = F.embedding(ids, self.embedding, sparse=sparse)
         if self.training and self.embedding_dropout:
             kept = F.dropout(vectors.new_ones(self.vocabulary_size, 1), self.embedding_dropout)
             vectors = vectors * kept[ids]
         return vectors
 
-    def hidden(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def hidden(
+        self, ids: Tensor, state: State | None = None, *, sparse: bool = False
+    ) -> tuple[Tensor, State]:
         """What the output layer reads at each position of `ids` `[batch, time]`:
         `[batch, time, features]`, and the state after the last."""
         locked = self.locked_dropout
-        vectors = dropout(self.embed(ids), self.input_dropout, self.training, locked=locked)
+        vectors = self.embed(ids, sparse=sparse)
+        vectors = dropout(vectors, self.input_dropout, self.training, locked=locked)
         outputs, state = self.recurrent(vectors, state, mask=None)
         return dropout(outputs, self.output_dropout, self.training, locked=locked), state
 
@@ -104,19 +108,28 @@ class Decoder(nn.Module):
         return self.logits(hidden), state
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
-        """One token a row: `[batch]` to logits `[batch, vocabulary_size]` and the next state."""
-        outputs, state = self.recurrent.step(self.embed(token), state)
+        """One token a row, as in evaluation: `[batch]` to logits `[batch, vocabulary_size]` and the
+        next state."""
+        outputs, state = self.recurrent.step(F.embedding(token, self.embedding), state)
         return self.logits(outputs), state
 
-    def loss(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross entropy in nats of `targets` `[batch, time]` given `hidden`."""
-        return linear_cross_entropy(
+    def loss(
+        self, ids: Tensor, targets: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """Mean cross entropy in nats of `targets` given `ids`, both `[batch, time]`, and the state
+        at the end."""
+        # The gradient of a lookup has few rows. As a sparse one it is added in place to that of the
+        # tied output layer; a dense one would be a second array of the table's size.
+        sparse = self.tied and ids.device.type == "cpu"
+        hidden, state = self.hidden(ids, state, sparse=sparse)
+        mean = linear_cross_entropy(
             hidden.flatten(0, -2),
             self._output_weight(),
             self.output_bias,
             targets.flatten(),
             workspace=self._workspace,
         )
+        return mean, state
 
     def _output_weight(self) -> Tensor:
         return self.embedding if self.tied else self.output_weight

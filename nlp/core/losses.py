@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from nlp.core.recurrent import compute_dtype
@@ -46,7 +47,8 @@ class Workspace:
         """An uninitialised array; the last one of this name is overwritten."""
         size = torch.Size(shape).numel()
         array = self._arrays.get(name)
-        if array is None or array.numel() < size or array.dtype != dtype:
+        fits = array is not None and array.dtype == dtype and array.device == like.device
+        if array is None or not fits or array.numel() < size:
             array = torch.empty(size, dtype=dtype, device=like.device)
             self._arrays[name] = array
         return array[:size].view(shape)
@@ -77,9 +79,13 @@ def linear_cross_entropy(
         chunk_rows: rows of `hidden` at a time; None takes what suits the device.
         workspace: memory to use again in the next call.
 
-    Inside autocast the products run in its type; sums over rows are float32.
+    Inside autocast the products run in its type; sums over rows are float32. A target less probable
+    than the type's smallest number counts as that probable: no loss is above 87.3 nats in float32.
     """
     dtype = compute_dtype(hidden)
+    if not torch.is_grad_enabled():  # else the gradients would be computed and thrown away
+        hidden, weight = hidden.detach(), weight.detach()
+        bias = None if bias is None else bias.detach()
     if chunk_rows is None:
         chunk_bytes = CHUNK_BYTES.get(hidden.device.type, CHUNK_BYTES["cpu"])
         chunk_rows = max(LEAST_CHUNK_ROWS, chunk_bytes // (weight.shape[0] * dtype.itemsize))
@@ -137,6 +143,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return losses.clamp_min_(torch.finfo(dtype).tiny).log_().mean().neg_()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, bias = ctx.saved_tensors
         hidden_type, weight_type = ctx.dtypes

@@ -37,10 +37,11 @@ def learning_rate_factor(
 ) -> float:
     """What the learning rate is multiplied with at `step`.
 
-    It rises linearly over the warm-up; under `cosine` it then falls along half a cosine to `last`
-    as `progress` goes from 0 to 1. `plateau` is not a function of the step: `Plateau` holds it.
+    It rises linearly over the warm-up, but over no more than a tenth of the run; under `cosine` it
+    then falls along half a cosine to `last` as `progress` goes from 0 to 1. `plateau` is not a
+    function of the step: `Plateau` holds it.
     """
-    rise = min(1.0, (step + 1) / (warmup_steps + 1))
+    rise = min(1.0, max((step + 1) / (warmup_steps + 1), 10 * progress))
     if schedule != "cosine":
         return rise
     return rise * (last + (1 - last) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))

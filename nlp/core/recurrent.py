@@ -146,7 +146,14 @@ class Cell(nn.Module):
     def step(self, inputs: Tensor, state: State) -> State:
         """One position: inputs `[batch, input_size]`; the new hidden part comes first."""
         start = state if self.kind == "lstm" else state[0]
-        end = STEP[self.kind](inputs, start, *self.weights())
+        end = STEP[self.kind](
+            inputs,
+            start,
+            self.input_weight,
+            self.recurrent_weight,
+            self.input_bias,
+            self.recurrent_bias,
+        )
         return end if self.kind == "lstm" else (end,)
 
 
@@ -244,7 +251,8 @@ class Recurrent(nn.Module):
         return inputs, tuple(ended)
 
     def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """One position, equal to `forward` on a sequence of one but without its set-up costs.
+        """One position, equal to `forward` in evaluation on a sequence of one, but without its
+        set-up costs; nothing is ever dropped.
 
         inputs `[batch, input_size]`, outputs `[batch, output_size]`; one direction only.
         """
@@ -253,8 +261,6 @@ class Recurrent(nn.Module):
         parts = self._cells()[0].parts
         ended: State = ()
         for layer, cell in enumerate(self._cells()):
-            if layer and self.training:
-                inputs = F.dropout(inputs, self.dropout)
             end = cell.step(inputs, state[layer * parts : (layer + 1) * parts])
             ended += end
             inputs = end[0]

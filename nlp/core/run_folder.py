@@ -72,7 +72,8 @@ class RunFolder:
             raise
 
     def _move_away(self) -> None:
-        """Makes room: the model becomes the previous one, and the one before that goes."""
+        """Makes room: the model becomes the previous one, and the one before that goes; a run that
+        ended before it had a model goes itself."""
         for folder in (self.path, self.previous):
             if folder.exists() and not is_model(folder):
                 raise UsageError(
@@ -80,6 +81,10 @@ class RunFolder:
                     "which --overwrite does not replace: name another --output"
                 )
         with writing_to(self.previous):
+            if not (self.path / WEIGHTS).exists():
+                shutil.rmtree(self.path)
+                self._moved = self.previous.exists()
+                return
             if self.previous.exists():
                 shutil.rmtree(self.previous)
             self.path.rename(self.previous)

@@ -183,7 +183,7 @@ class _Run:
                 self.tell(float(norm))
                 self.window = _LogWindow()
             elif saving:
-                self.check_numbers(self.window.mean(), float(norm))
+                self.watch(self.window.mean(), float(norm))
             if looking:
                 began = time.perf_counter()
                 self.look()
@@ -239,6 +239,8 @@ class _Run:
             batch = send_to_device(self.next_batch(), self.device)
             with self.accelerator.accumulate(self.loss):
                 mean, count, self.carry = self.loss(batch, self.carry)
+                if self.counters.first_loss is None:
+                    self.counters.first_loss = float(mean.detach())
                 self.window.add(mean, count)
                 self.accelerator.backward(mean)
                 if self.accelerator.sync_gradients:
@@ -282,18 +284,15 @@ class _Run:
         self.report(event)
 
     def watch(self, loss: float, norm: float) -> None:
-        """Stops a run that has left the numbers or explodes."""
-        self.check_numbers(loss, norm)
-        counters = self.counters
-        if counters.first_loss is None:
-            counters.first_loss = loss
-        if loss > 2 * max(counters.first_loss, 1.0):
+        """Stops a run that has left the numbers or explodes, before it overwrites anything good."""
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self.diverge(f"the training loss is {loss:.3g}, the gradient norm {norm:.3g},")
+        if loss > self.too_high():
             self.diverge(f"the training loss rose to {loss:.3g}, the gradient norm is {norm:.3g},")
 
-    def check_numbers(self, loss: float, norm: float) -> None:
-        """Stops a run before it would overwrite anything good with what is no number."""
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            self.diverge("the training loss is no number any more")
+    def too_high(self) -> float:
+        """A loss no sound run comes to: twice that of the untrained model."""
+        return 2 * max(self.counters.first_loss or 1.0, 1.0)
 
     def diverge(self, happened: str) -> NoReturn:
         counters = self.counters
@@ -315,8 +314,8 @@ class _Run:
         self.model.eval()
         with torch.no_grad(), self.accelerator.autocast():
             loss = self.evaluate()
-        if not math.isfinite(loss):
-            self.diverge(f"the validation loss is {loss}")
+        if not loss <= self.too_high():  # NaN neither
+            self.diverge(f"the validation loss is {loss:.3g}")
         best = counters.best_loss is None or loss < counters.best_loss
         if best:
             counters.best_loss, counters.best_step = loss, counters.step
