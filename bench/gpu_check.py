@@ -17,7 +17,7 @@ import torch
 from bench.harness import alternate, save, table
 from bench.language_model import BATCH, SHAPES, WINDOW, Plain, pair, plain_loss
 from nlp.core.batching import Windows
-from nlp.core.results import mean_loss
+from nlp.core.scoring import mean_loss
 
 
 def zipfian(vocabulary: int, tokens: int) -> np.ndarray:

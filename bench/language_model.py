@@ -26,7 +26,7 @@ from bench.harness import alternate, peak_memory, save, table, use_cores
 from bench.plain import PlainLSTM, copy_weights
 from nlp.core.batching import Windows
 from nlp.core.optimization import build_optimizer
-from nlp.core.results import mean_loss
+from nlp.core.scoring import mean_loss
 from nlp.core.training import _LossModule, start_accelerator
 from nlp.language_model import Config, LanguageModel
 

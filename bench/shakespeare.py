@@ -25,8 +25,7 @@ from bench.harness import save, table, use_cores
 from bench.plain import PlainLSTM
 from nlp.core.batching import Windows
 from nlp.core.recipe import Recipe
-from nlp.core.results import mean_loss
-from nlp.core.scoring import corpus_perplexity
+from nlp.core.scoring import corpus_perplexity, mean_loss
 from nlp.core.tokenizer import Tokenizer
 from nlp.core.training import fit
 from nlp.language_model import Config, LanguageModel
@@ -82,7 +81,7 @@ def train_ours(
         outcome = fit(
             model,
             windows,
-            recipe=Recipe(steps=recipe.pop("steps", None), learning_rate=RATE, **recipe),
+            recipe=Recipe(steps=None, learning_rate=RATE, **recipe),
             folder=Path(folder),
             evaluate=lambda: mean_loss(model, held_out),
             report=lambda event: print(event) if hasattr(event, "best") else None,

@@ -28,7 +28,7 @@ from bench.language_model import Ours
 from bench.plain import PlainLSTM
 from nlp.core.batching import Windows
 from nlp.core.recipe import Recipe
-from nlp.core.results import mean_loss
+from nlp.core.scoring import mean_loss
 from nlp.core.training import fit
 from nlp.language_model import Config, LanguageModel
 

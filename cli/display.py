@@ -35,7 +35,7 @@ from cli.format import (
 )
 
 if TYPE_CHECKING:
-    from nlp.core.recipe import Event, Progress
+    from nlp.core.events import Event, Progress
     from nlp.core.scoring import Score
 
 # Backgrounds that black text stays readable on, for tokens that only have to differ.
@@ -255,7 +255,7 @@ class TrainingDisplay:
 
     def __call__(self, event: Event) -> None:
         """Show one event of `nlp.core.training`."""
-        from nlp.core.recipe import Evaluation, Progress
+        from nlp.core.events import Evaluation, Progress
 
         if self.style == "json":
             name = type(event).__name__.lower()

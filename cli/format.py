@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nlp.core.recipe import Evaluation, Progress
+    from nlp.core.events import Evaluation, Progress
 
 
 def visible(text: str) -> str:

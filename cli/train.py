@@ -132,7 +132,7 @@ def train_lm(
     arguments = dict(locals())
     for name in ("corpus", "as_json", "asdict", "display"):
         del arguments[name]
-    from nlp.core.results import RESULT_COLUMNS, result_row
+    from nlp.core.scoring import RESULT_COLUMNS, result_row
     from nlp.core.training import Diverged
     from nlp.language_model import train
 

@@ -1,11 +1,13 @@
-"""The one exception for mistakes that a user can mend."""
+"""The one exception for mistakes that a user can mend, and the checks that raise it."""
 
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, get_args
 
 _REASONS = {
     errno.ENOSPC: "no space is left on the disk",
@@ -38,3 +40,25 @@ def writing_to(path: Path | str) -> Iterator[None]:
         raise UsageError(
             f"cannot write {path}: {_REASONS[error.errno]}; make room there or choose another place"
         ) from error
+
+
+def check_positive(**values: float) -> None:
+    """Raises a UsageError that names the first value that is not above 0."""
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise UsageError(f"{name} is {value}: expected a number above 0")
+
+
+def check_probability(**values: float) -> None:
+    """Raises a UsageError that names the first value that is below 0, or 1 or more."""
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise UsageError(f"{name} is {value}: expected 0 to below 1")
+
+
+def check_choice(name: str, value: str, choices: Any) -> None:
+    """Raises a UsageError where `value` is none of a `Literal`'s."""
+    known = get_args(choices)
+    if value not in known:
+        listed = ", ".join(known[:-1])
+        raise UsageError(f"{name} {value!r} is unknown: expected {listed} or {known[-1]}")

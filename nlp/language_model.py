@@ -27,29 +27,23 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import UsageError
+from corpora.errors import UsageError, check_choice, check_positive, check_probability
 from corpora.reader import Source
 from corpora.wikipedia import LICENCE
-from nlp.core import checkpoint, curves
+from nlp.core import checkpoint, curves, scoring
+from nlp.core.baselines import measure_baselines
 from nlp.core.batching import Window, Windows
 from nlp.core.decoder import Decoder
 from nlp.core.decoding import Sampling, Strategy, generate
 from nlp.core.device import Precision, choose_device
+from nlp.core.events import Event, Remark
 from nlp.core.model_card import write_card
 from nlp.core.optimization import OptimizerKind, ScheduleKind
 from nlp.core.preparation import encode_whole, prepare
-from nlp.core.recipe import Event, Loss, Recipe, Remark, check_choice, check_positive
+from nlp.core.recipe import Loss, Recipe
 from nlp.core.recurrent import CellKind, State
-from nlp.core.results import (
-    RESULT_COLUMNS,
-    in_units,
-    mean_loss,
-    measure_baselines,
-    result_row,
-    split_perplexity,
-)
 from nlp.core.run_folder import RunFolder
-from nlp.core.scoring import Perplexity, Score, corpus_perplexity, score
+from nlp.core.scoring import Perplexity, Score, corpus_perplexity
 from nlp.core.tokenizer import Kind, Pattern, Tokenizer
 from nlp.core.training import Outcome, fit
 
@@ -79,19 +73,12 @@ class Config:
     weight_drop: float = 0.2  # recurrent weights
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "hidden_size", "embedding_size", "layers"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}: expected 1 or more")
+        sizes = ("vocabulary_size", "hidden_size", "embedding_size", "layers")
+        check_positive(**{name: getattr(self, name) for name in sizes})
         check_choice("cell", self.cell, CellKind)
-        for name in (
-            "embedding_dropout",
-            "input_dropout",
-            "dropout",
-            "output_dropout",
-            "weight_drop",
-        ):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}: expected 0 to below 1")
+        dropouts = [f.name for f in fields(self) if f.name.endswith(("_dropout", "_drop"))]
+        dropouts = ["dropout", *(name for name in dropouts if name != "locked_dropout")]
+        check_probability(**{name: getattr(self, name) for name in dropouts})
 
 
 class LanguageModel(nn.Module):
@@ -166,7 +153,7 @@ class LanguageModel(nn.Module):
 
     def score(self, text: str, *, context: str = "", top: int = 5) -> Score:
         """The probability of `text`, token by token; see `nlp.core.scoring.score` for more."""
-        return score(self, self._own_tokenizer(), text, context=context, top=top)
+        return scoring.score(self, self._own_tokenizer(), text, context=context, top=top)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes the model's folder: `config.json`, `model.safetensors`, `tokenizer.json`."""
@@ -264,10 +251,9 @@ def train(
     """Trains a language model on a corpus and leaves it in the folder `output`.
 
     Args:
-        corpus: file, folder, glob, list of them, "-" for standard input, "hf:NAME" for a Hugging
-            Face dataset; None for the bundled Wikipedia sample.
+        corpus, text_column, document, encoding_errors: what to read, see `corpora.read`; a corpus
+            of None is the bundled Wikipedia sample.
         validation, test: fractions of the corpus, or sources of their own; a test of 0 is none.
-        text_column, document, encoding_errors: how to read the corpus, see `corpora.read`.
         tokenizer: a `tokenizer.json` or a model folder to take it from; None learns one of `kind`,
             `vocabulary_size` and `pattern` from the training text.
         embedding_size: None takes `hidden_size`. The other sizes and dropouts are `Config`'s.
@@ -279,9 +265,9 @@ def train(
             twelve times.
         baselines: also measures a unigram and a 5-gram Kneser-Ney model on the same tokens.
         plot: draws the loss curves into the folder, which takes the `plots` extra.
-        resume: goes on with the run that `output` holds; give no other argument.
-        overwrite: `output` may be a model already, which is moved to `output` + ".previous".
-        report: hears what happens, see `nlp.core.recipe.Event`.
+        resume: goes on with the run in `output`; give no other argument.
+        overwrite: a model in `output` is moved to `output` + ".previous".
+        report: hears what happens, see `nlp.core.events.Event`.
 
     Raises:
         UsageError: an argument or the text cannot be used; what the folder held is still there.
@@ -356,15 +342,16 @@ def _run(
         batches,
         recipe=recipe,
         folder=folder.path,
-        evaluate=lambda: mean_loss(model, held_out),
-        in_units=lambda loss, split: in_units(loss, store.header.splits[split]),
+        evaluate=lambda: scoring.mean_loss(model, held_out),
+        in_units=lambda loss, split: scoring.in_units(loss, store.header.splits[split]),
         sample=lambda: model.sample(max_tokens=60, seed=seed)[0],
         report=report,
         resume=resume and folder.has_state(),
     )
     results: dict[str, Perplexity] = {}
     if outcome.ended != "interrupted" and store.header.splits["test"].tokens:
-        results["this model"] = split_perplexity(model, store, "test", tokenizer.end_of_text)
+        begin = tokenizer.end_of_text
+        results["this model"] = scoring.split_perplexity(model, store, "test", begin)
         if arguments["baselines"]:
             report(Remark("counting n-grams for the baselines"))
             results |= measure_baselines(store)
@@ -381,8 +368,8 @@ def _run(
             f"{corpus} ({counts.tokens:,} tokens, {counts.words:,} words) for "
             f"{outcome.step:,} steps.{licence}"
         ),
-        columns=RESULT_COLUMNS,
-        results={name: result_row(result) for name, result in results.items()},
+        columns=scoring.RESULT_COLUMNS,
+        results={name: scoring.result_row(result) for name, result in results.items()},
         arguments=arguments,
     )
     return trained

@@ -8,7 +8,7 @@ import pytest
 
 from cli import display
 from cli.format import clock, number, percentage
-from nlp.core.recipe import Evaluation, Progress, Remark
+from nlp.core.events import Evaluation, Progress, Remark
 
 
 def progress(step: int, loss: float = 4.5) -> Progress:

@@ -21,7 +21,7 @@ from cli.main import main
 from cli.train import train_lm
 from corpora.errors import UsageError
 from nlp.core.checkpoint import WEIGHTS, read_tensors
-from nlp.core.recipe import Evaluation, Event, Progress, Remark
+from nlp.core.events import Evaluation, Event, Progress, Remark
 from nlp.core.training_state import FOLDER, METRICS, STATE, read_metrics
 from nlp.language_model import LanguageModel, train
 

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from corpora.errors import UsageError
 from nlp.core import training
 from nlp.core.checkpoint import WEIGHTS, read_tensors
-from nlp.core.recipe import Evaluation, Event, Loss, Progress, Recipe, Remark
+from nlp.core.events import Evaluation, Event, Progress, Remark
+from nlp.core.recipe import Loss, Recipe
 from nlp.core.training import Diverged, Outcome, fit
 from nlp.core.training_state import FOLDER, METRICS, STATE, read_metrics
 

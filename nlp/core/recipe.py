@@ -1,16 +1,15 @@
-"""How to train, and what a run says of itself: values that pass between a model, the loop and
-whoever watches it."""
+"""How to train, and what a model answers to a batch: what passes between a model and the loop."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from corpora.errors import UsageError
+from corpora.errors import UsageError, check_choice, check_positive
 from nlp.core.device import Precision
 from nlp.core.optimization import OptimizerKind, ScheduleKind
 
@@ -71,54 +70,3 @@ class Recipe:
         check_choice("optimizer", self.optimizer, OptimizerKind)
         check_choice("schedule", self.schedule, ScheduleKind)
         check_choice("precision", self.precision, Precision)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Means over the steps since the last one."""
-
-    step: int
-    fraction: float  # of the run that is done
-    epoch: int
-    loss: float  # nats
-    metrics: Mapping[str, float]  # the loss in the task's own units
-    gradient_norm: float  # before clipping
-    learning_rate: float
-    items_per_second: float  # targets trained on
-    seconds_left: float
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A look at the validation data."""
-
-    step: int
-    loss: float
-    metrics: Mapping[str, float]
-    best: bool  # the lowest loss so far, and so the model that is kept
-
-
-@dataclass(frozen=True)
-class Remark:
-    """Something to tell: a sample of what the model writes, why the run ends."""
-
-    text: str
-    kind: Literal["note", "sample"] = "note"
-
-
-Event = Progress | Evaluation | Remark
-
-
-def check_positive(**values: float) -> None:
-    """Raises a UsageError that names the first value that is not above 0."""
-    for name, value in values.items():
-        if not 0 < value < math.inf:
-            raise UsageError(f"{name} is {value}: expected more than 0")
-
-
-def check_choice(name: str, value: str, choices: Any) -> None:
-    """Raises a UsageError where `value` is none of a `Literal`'s."""
-    known = get_args(choices)
-    if value not in known:
-        listed = ", ".join(known[:-1])
-        raise UsageError(f"{name} {value!r} is unknown: expected {listed} or {known[-1]}")

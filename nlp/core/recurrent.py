@@ -28,6 +28,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from corpora.errors import check_choice, check_positive
+
 CellKind = Literal["lstm", "gru", "rnn", "relu-rnn"]
 State = tuple[Tensor, ...]
 
@@ -187,6 +189,8 @@ class Recurrent(nn.Module):
         output_size: int | None = None,
     ) -> None:
         super().__init__()
+        check_choice("kind", kind, CellKind)
+        check_positive(input_size=input_size, hidden_size=hidden_size, layers=layers)
         directions = 2 if bidirectional else 1
         sizes = [hidden_size] * (layers - 1) + [output_size or hidden_size]
         cells = []

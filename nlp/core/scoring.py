@@ -18,7 +18,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from corpora.errors import UsageError
+from corpora.store import TokenStore
+from corpora.store_header import Counts
+from nlp.core.batching import Windows
 from nlp.core.decoding import Decodable, evaluation_mode
 
 if TYPE_CHECKING:
@@ -343,3 +346,36 @@ def _read(ids: np.ndarray, begin: int, size: int, start_id: int | None) -> np.nd
 def _cross_entropy(logits: Tensor, targets: Tensor) -> float:
     flat = logits.reshape(-1, logits.shape[-1]).float()
     return float(functional.cross_entropy(flat, targets.reshape(-1), reduction="sum"))
+
+
+RESULT_COLUMNS = ("perplexity per token", "perplexity per word", "bits per byte")
+
+
+def result_row(result: Perplexity) -> tuple[float | None, ...]:
+    """The values of `RESULT_COLUMNS`."""
+    return result.per_token, result.per_word, result.bits_per_byte
+
+
+def in_units(loss: float, counts: Counts) -> dict[str, float]:
+    """Nats per token as perplexity per token and bits per byte of a text with these counts."""
+    bits = loss / math.log(2) * counts.tokens
+    return {"perplexity": math.exp(min(loss, 700.0)), "bits_per_byte": bits / max(1, counts.bytes)}
+
+
+@torch.no_grad()
+def mean_loss(model: Any, windows: Windows) -> float:
+    """Mean nats per token over an epoch of windows, the state carried through each stream."""
+    total, count, carry = 0.0, 0, None
+    for batch in windows.epoch(0):
+        moved = type(batch)(*(part.to(model.device) for part in batch))
+        mean, targets, carry = model.loss(moved, carry)
+        total, count = total + float(mean) * targets, count + targets
+    return total / count
+
+
+def split_perplexity(model: Any, store: TokenStore, split: str, start_id: int) -> Perplexity:
+    """Perplexity of a split of a token store, exactly: one pass with the state carried."""
+    counts = store.header.splits[split]
+    return corpus_perplexity(
+        model, store.split(split), words=counts.words, bytes=counts.bytes, start_id=start_id
+    )

@@ -9,11 +9,8 @@ bit for bit on a CPU.
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn, Protocol
 
@@ -23,8 +20,10 @@ from torch import Tensor, nn
 from corpora.errors import UsageError
 from nlp.core.checkpoint import save_weights
 from nlp.core.device import Precision, choose_device, choose_precision
+from nlp.core.events import Evaluation, Event, Progress, Remark
+from nlp.core.interrupts import interruptible
 from nlp.core.optimization import Averager, Plateau, build_optimizer, learning_rate_factor
-from nlp.core.recipe import Evaluation, Event, Loss, Progress, Recipe, Remark
+from nlp.core.recipe import Loss, Recipe
 from nlp.core.training_state import Counters, MetricsLog, load_state, save_state
 
 EVALUATIONS = 12  # in a run, unless told otherwise
@@ -89,7 +88,7 @@ def fit(
         Diverged: the loss is no number any more, or has exploded.
         UsageError: nothing to resume, or no space for a checkpoint.
     """
-    with torch.random.fork_rng(), _interrupts() as interrupted:
+    with torch.random.fork_rng(), interruptible() as interrupted:
         torch.manual_seed(recipe.seed)
         run = _Run(model, batches, recipe, folder, evaluate, in_units, sample, report)
         run.begin(resume)
@@ -386,27 +385,3 @@ class _LogWindow:
 
     def seconds(self) -> float:
         return time.perf_counter() - self.begin
-
-
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Turns Ctrl-C and SIGTERM into a question that the loop asks between two steps; a second
-    Ctrl-C interrupts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
