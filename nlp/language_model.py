@@ -260,7 +260,7 @@ def train(
         epochs, steps, minutes: how long to train. `steps` and `minutes` replace `epochs`; of the
             two, what ends first counts.
         batch_size, window: streams of text side by side, and tokens of each in a step.
-        learning_rate: at its highest; None takes what suits the cell under AdamW, and 20 under SGD.
+        learning_rate: at its highest; None takes what suits the cell under AdamW, and 1 under SGD.
         optimizer ... patience: see `nlp.core.recipe.Recipe`. evaluate_every None evaluates about
             twelve times.
         baselines: also measures a unigram and a 5-gram Kneser-Ney model on the same tokens.
@@ -282,7 +282,7 @@ def train(
     if resume:
         return _run(folder, folder.arguments(train, arguments), report, resume=True)
     if learning_rate is None:
-        rate = LEARNING_RATES.get(cell, 1e-3) if optimizer == "adamw" else 20.0
+        rate = LEARNING_RATES.get(cell, 1e-3) if optimizer == "adamw" else 1.0
         arguments["learning_rate"] = rate
     # Everything that can be refused is refused before the folder is touched.
     Recipe.of(arguments, batches=1)
@@ -296,7 +296,7 @@ def train(
     folder.create(arguments, overwrite=overwrite)
     try:
         return _run(folder, arguments, report, resume=False)
-    except BaseException:  # Ctrl-C during the preparation too
+    except (Exception, KeyboardInterrupt):
         folder.discard_unstarted()
         raise
 

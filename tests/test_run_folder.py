@@ -77,8 +77,12 @@ def test_overwriting_keeps_the_one_before(model: Path) -> None:
     RunFolder(model).create(given(), overwrite=True)
     assert contents(model.with_name("model.previous")) == before
     assert set(contents(model)) == {"training/run.json"}
+    # A run that left no weights is not worth the place of the model before it.
     RunFolder(model).create(given(), overwrite=True)
-    assert set(contents(model.with_name("model.previous"))) == {"training/run.json"}
+    assert contents(model.with_name("model.previous")) == before
+    (model / WEIGHTS).write_text("newer")
+    RunFolder(model).create(given(), overwrite=True)
+    assert (model.with_name("model.previous") / WEIGHTS).read_text() == "newer"
 
 
 def test_a_failed_run_puts_the_model_back(model: Path) -> None:

@@ -238,8 +238,9 @@ class _Run:
             batch = send_to_device(self.next_batch(), self.device)
             with self.accelerator.accumulate(self.loss):
                 mean, count, self.carry = self.loss(batch, self.carry)
-                if self.counters.first_loss is None:
-                    self.counters.first_loss = float(mean.detach())
+                if self.counters.step == 0:
+                    first = self.counters.first_loss or 0.0
+                    self.counters.first_loss = max(first, float(mean.detach()))
                 self.window.add(mean, count)
                 self.accelerator.backward(mean)
                 if self.accelerator.sync_gradients:
