@@ -6,6 +6,7 @@ not needed for `--json`, and importing it takes longer than `--help` may.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import time
@@ -16,8 +17,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -27,12 +29,14 @@ from cli.format import (
     clock,
     evaluation_line,
     finite,
+    harmless,
     number,
     percentage,
     progress_line,
     sparkline,
     visible,
 )
+from corpora.writing import write_text
 
 if TYPE_CHECKING:
     from nlp.core.events import Event, Progress
@@ -42,6 +46,34 @@ if TYPE_CHECKING:
 TOKEN_COLOURS = ("#a5d8ff", "#b2f2bb", "#ffec99", "#ffc9c9", "#d0bfff", "#ffd8a8")
 
 PICTURE_WIDTH = 84  # columns: what GitHub shows without shrinking the letters
+# Rich's own template fetches its font from a server. Spaces are to stay where they are.
+PICTURE = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+text {{ white-space: pre }}
+.{unique_id}-matrix {{
+    font-family: ui-monospace, Menlo, Consolas, monospace;
+    font-size: {char_height}px;
+    line-height: {line_height}px;
+}}
+.{unique_id}-title {{ font: bold 18px system-ui, sans-serif }}
+{styles}
+</style>
+<defs>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}"/>
+</clipPath>
+{lines}
+</defs>
+{chrome}
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
 
 # Surprisal in bits, and its background colour: green was expected, red was not.
 SURPRISAL_COLOURS = (
@@ -131,9 +163,15 @@ def scores(
 
     svg: where to save the same picture.
     """
-    console = _console(record=svg is not None)
+    _print_scores(_console(), scored, words, top)
     if svg is not None:
-        console.width = min(console.width, PICTURE_WIDTH)
+        recorder = Console(record=True, width=PICTURE_WIDTH, file=io.StringIO(), highlight=False)
+        _print_scores(recorder, scored, words, top)
+        picture = recorder.export_svg(title="unrolled score", code_format=PICTURE)
+        write_text(svg, picture.replace("<text ", '<text xml:space="preserve" '))
+
+
+def _print_scores(console: Console, scored: Sequence[Score], words: bool, top: int) -> None:
     for score in scored:
         line = Text().append(visible(score.context), style="dim")
         for token in score.tokens:
@@ -143,14 +181,12 @@ def scores(
         console.print(_word_table(score) if words else _token_table(score, top))
         console.print(
             f"log P {score.log_probability:.3f} nats ({score.bits:.2f} bits)   "
-            f"perplexity {number(score.perplexity)} per token, "
-            f"{number(score.word_perplexity)} per word   "
             f"{score.bits_per_byte:.3f} bits per byte\n"
+            f"perplexity {number(score.perplexity)} per token, "
+            f"{number(score.word_perplexity)} per word\n"
         )
     if len(scored) > 1:
         console.print(_ranking(scored))
-    if svg is not None:
-        console.save_svg(str(svg), title="unrolled score")
 
 
 def _token_table(score: Score, top: int) -> Table:
@@ -166,7 +202,7 @@ def _token_table(score: Score, top: int) -> Table:
             number(token.bits),
             "-" if token.rank is None else f"{token.rank:,}",
             number(entropy),
-            Text("  ").join(
+            _Whole(
                 Text(visible(other.text)).append(
                     f" {percentage(math.exp(other.log_probability))}", "dim"
                 )
@@ -174,6 +210,29 @@ def _token_table(score: Score, top: int) -> Table:
             ),
         )
     return shown
+
+
+class _Whole:
+    """Parts side by side, as many as fit in a line. Rich alone would break lines inside them, for
+    tokens begin with spaces."""
+
+    GAP = 2
+
+    def __init__(self, parts: Iterable[Text]) -> None:
+        self.parts = list(parts)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines: list[Text] = []
+        for part in self.parts:
+            if lines and lines[-1].cell_len + self.GAP + part.cell_len <= options.max_width:
+                lines[-1].append(" " * self.GAP).append_text(part)
+            else:
+                lines.append(part.copy())
+        yield Text("\n").join(lines)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        widths = [part.cell_len for part in self.parts] or [0]
+        return Measurement(max(widths), sum(widths) + self.GAP * (len(widths) - 1))
 
 
 def _word_table(score: Score) -> Table:
@@ -217,7 +276,7 @@ def comparison(
     shown = _columns(title, *columns)
     for name, values in rows.items():
         shown.add_row(name, *(number(value) for value in values))
-    Console(highlight=False).print(shown)
+    _console().print(shown)
 
 
 class TrainingDisplay:
@@ -274,10 +333,12 @@ class TrainingDisplay:
         elif isinstance(event, Evaluation):
             self._evaluation = evaluation_line(event)
             self._print(self._evaluation, "bold")
-        elif event.kind == "sample" and self.style == "live":
-            self._sample = event.text
-        else:
+        elif event.kind == "note":
             self._print(event.text, "italic")
+        elif self.style == "live":
+            self._sample = harmless(event.text.strip())
+        else:
+            self._print(f"sample: {visible(event.text.strip())}", "italic")
 
     def _print(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style), soft_wrap=True)
@@ -302,7 +363,7 @@ class TrainingDisplay:
         if self._evaluation:
             parts.append(Text(self._evaluation, "cyan"))
         if self._sample:
-            parts.append(Text(f"\n{self._sample.strip()}", "italic"))
+            parts.append(Text(f"\n{self._sample}", "italic"))
         return Panel(
             Group(*parts),
             title=f"step {event.step:,} · epoch {event.epoch} · {event.fraction:.0%}",

@@ -10,13 +10,25 @@ if TYPE_CHECKING:
     from nlp.core.events import Evaluation, Progress
 
 
+# Not only below U+0020: a terminal may take U+0080 to U+009F for commands too.
+_SHOWN = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    **dict.fromkeys(range(0x80, 0xA0), "\ufffd"),
+    0x7F: "␡",
+}
+_SHOWN_IN_PLACE = {code: shown for code, shown in _SHOWN.items() if chr(code) not in "\n\t"}
+_SHOWN_IN_LINE = {**_SHOWN, ord("\n"): "⏎", ord("\t"): "⇥"}
+
+
 def visible(text: str) -> str:
-    """The text with its line breaks and control characters made visible."""
-    named = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x7f": "␡"}
-    return "".join(
-        named.get(character) or (chr(0x2400 + ord(character)) if character < " " else character)
-        for character in text
-    )
+    """The text in one line, its line breaks, tabs and control characters made visible."""
+    return text.translate(_SHOWN_IN_LINE)
+
+
+def harmless(text: str) -> str:
+    """The text with its line breaks and tabs, other control characters made visible: what a model
+    writes must not move the cursor or recolour the terminal."""
+    return text.translate(_SHOWN_IN_PLACE)
 
 
 def progress_line(event: Progress, items: str = "tokens") -> str:

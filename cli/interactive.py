@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from cli.format import harmless
+from cli.inputs import MAX_TOKENS, TEMPERATURE
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,18 +34,20 @@ SETTING_TYPES: dict[str, Callable[[str], Any]] = {
 }
 
 
-def write(prompt: str, pieces: Iterable[str]) -> str:
-    """Print a prompt and its continuation, piece by piece; returns what was written."""
-    written = ""
-    typer.secho(prompt, bold=True, nl=False)
+def write(prompt: str, pieces: Iterable[str]) -> None:
+    """Print a prompt and its continuation, piece by piece: to a file as it is, to a terminal
+    without control characters."""
+    if sys.stdout.isatty():
+        typer.secho(harmless(prompt), bold=True, nl=False)
+        pieces = map(harmless, pieces)
+    else:
+        sys.stdout.write(prompt)  # typer.echo would take out what looks like a colour
     try:
         for piece in pieces:
-            typer.echo(piece, nl=False)
+            sys.stdout.write(piece)
             sys.stdout.flush()
-            written += piece
     finally:
         typer.echo()
-    return written
 
 
 class Session:
@@ -55,12 +59,14 @@ class Session:
         tokenizer: Tokenizer,
         strategy: Strategy,
         settings: dict[str, Any],
+        text: str = "",
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.strategy = strategy
         self.settings = settings  # max_tokens, seed, stop
-        self.text = ""
+        self.text = text  # what Enter alone goes on from
+        self._pieces(text, settings)
 
     def lines(self) -> Iterator[str]:
         """What the user types: with history and editing on a terminal, else the lines of stdin."""
@@ -113,7 +119,8 @@ class Session:
 
         name = name.replace("-", "_")
         defaults = {field.name: field.default for field in dataclasses.fields(Sampling)}
-        known = {**defaults, "seed": None, "stop": None, "max_tokens": 100}
+        defaults["temperature"] = TEMPERATURE
+        known = {**defaults, "seed": None, "stop": None, "max_tokens": MAX_TOKENS}
         if name not in known:
             raise UsageError(f"There is no setting {name!r}, only {', '.join(known)}.")
         try:
@@ -121,25 +128,40 @@ class Session:
         except ValueError:
             raise UsageError(f"{name} is {typed!r}, expected a number or none.") from None
         if name in defaults:
-            self.strategy = Sampling(**{**dataclasses.asdict(self.strategy), name: value})
+            now = {**defaults, **dataclasses.asdict(self.strategy), name: value}
+            self.strategy = Sampling(**now)
         else:
-            self.settings[name] = value
+            settings = {**self.settings, name: value}
+            self._pieces("", settings)
+            self.settings = settings
         typer.echo(f"{name} = {value}")
 
     def _continue(self, text: str) -> None:
+        pieces = self._pieces(text, self.settings)
+        self.text = text
+        try:
+            write(text, self._remembered(pieces))
+        except KeyboardInterrupt:
+            typer.echo("(stopped)", err=True)
+
+    def _remembered(self, pieces: Iterable[str]) -> Iterator[str]:
+        """The pieces, each added to the text first, so that Ctrl-C loses nothing."""
+        for piece in pieces:
+            self.text += piece
+            yield piece
+
+    def _pieces(self, text: str, settings: dict[str, Any]) -> Iterator[str]:
+        """The continuation of a text. Settings out of range are refused here, and nothing is
+        computed before the first piece is asked for."""
         from nlp.core.decoding import stream
 
-        pieces = stream(
+        return stream(
             self.model,
             self.tokenizer.encode(text, allowed_special="all"),
             strategy=self.strategy,
-            max_tokens=self.settings["max_tokens"],
-            seed=self.settings["seed"],
-            stop=tuple(self.settings["stop"] or ()),
+            max_tokens=settings["max_tokens"],
+            seed=settings["seed"],
+            stop=tuple(settings["stop"] or ()),
             tokenizer=self.tokenizer,
             stop_ids=(self.tokenizer.end_of_text,),
         )
-        try:
-            self.text = text + write(text, pieces)
-        except KeyboardInterrupt:
-            typer.echo("(stopped)", err=True)

@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import info, sample, score, tokenize, tokens, train
+from cli import info, sample, score, tokenize, train
 from corpora.errors import UsageError
 
 # What every Typer raises for a bad command line. Typer exports only this subclass of it.
@@ -38,10 +38,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-tokenize.app.command("count")(tokens.count)
-tokenize.app.command("show")(tokens.show)
-tokenize.app.command("trace")(tokens.trace)
-tokenize.app.command("report")(tokens.report)
 app.add_typer(tokenize.app, name="tokenize")
 app.command("train-lm")(train.train_lm)
 app.command("sample")(sample.sample)

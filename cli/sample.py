@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.inputs import MAX_TOKENS, TEMPERATURE
 from cli.interactive import Session, write
 from corpora.errors import UsageError
 
@@ -17,15 +18,17 @@ if TYPE_CHECKING:
     from nlp.language_model import LanguageModel
 
 STRATEGY = "How each token is chosen"  # the panel of --help
-# As LanguageModel.sample has them; a test compares them.
-TEMPERATURE = 0.8
-MAX_TOKENS = 100
 
 
 def sample(
     model: Annotated[str, typer.Argument(help="A model folder, or the Hugging Face id of one.")],
     prompt: Annotated[
-        str, typer.Option("--prompt", "-p", help="Text to continue; - reads it from stdin.")
+        str,
+        typer.Option(
+            "--prompt",
+            "-p",
+            help="Text to continue; - reads it from stdin. With --interactive, Enter continues it.",
+        ),
     ] = "",
     max_tokens: Annotated[int, typer.Option(help="Tokens to write at most.")] = MAX_TOKENS,
     samples: Annotated[int, typer.Option(help="How many continuations to write.")] = 1,
@@ -87,11 +90,17 @@ def sample(
         "repetition_penalty": repetition_penalty,
     }
     strategy = choose_strategy(chosen, greedy=greedy)
+    if interactive:
+        refused = {"--samples": samples != 1, "--json": as_json, "--prompt -": prompt == "-"}
+        if given := [name for name, is_given in refused.items() if is_given]:
+            raise UsageError(
+                "--interactive continues one text, which you type: leave it out, or "
+                f"{', '.join(given)}."
+            )
     loaded, tokenizer = load_model(model, device)
     if interactive:
-        session = Session(
-            loaded, tokenizer, strategy, {"max_tokens": max_tokens, "seed": seed, "stop": stop}
-        )
+        settings = {"max_tokens": max_tokens, "seed": seed, "stop": stop}
+        session = Session(loaded, tokenizer, strategy, settings, prompt)
         for line in session.lines():
             if not session.answer(line):
                 break

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.format import finite, number
+from cli.inputs import Document, EncodingErrors, TextColumn
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
+    from nlp.core.tokenizer import Tokenizer
     from nlp.language_model import LanguageModel
+
+TOP = 3  # as LanguageModel.score has it; a test compares them
 
 
 def score(
     model: Annotated[str, typer.Argument(help="A model folder, or the Hugging Face id of one.")],
     sentences: Annotated[
         list[str] | None,
-        typer.Argument(help="Texts to score; - reads them from stdin, one a line."),
+        typer.Argument(
+            help="Texts to score; - reads them from stdin, one a line; blank lines are skipped."
+        ),
     ] = None,
     file: Annotated[
         str | None,
@@ -30,19 +36,22 @@ def score(
     split: Annotated[
         str | None, typer.Option(help="The split of the corpus, where it has its own.")
     ] = None,
+    text_column: TextColumn = "text",
+    document: Document = "file",
+    encoding_errors: EncodingErrors = "strict",
     context: Annotated[
         str, typer.Option(help="Text that comes before each sentence, read but not scored.")
     ] = "",
     first_token: Annotated[
         str, typer.Option(help="start: scored after the start symbol; skip: read but not scored.")
     ] = "start",
-    top: Annotated[int, typer.Option(help="Alternatives to show for each token.", min=0)] = 3,
+    top: Annotated[int, typer.Option(help="Alternatives to show for each token.", min=0)] = TOP,
     words: Annotated[bool, typer.Option("--words", help="Show words instead of tokens.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Save the coloured picture here too.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a text.")] = False,
 ) -> None:
-    """Score texts with a language model by the chain rule.
+    """Score texts with a language model by the chain rule; without texts, the lines of stdin.
 
     \b
     Examples:
@@ -56,14 +65,34 @@ def score(
 
     if svg is not None and (as_json or file is not None):
         raise UsageError("--svg is a picture of sentences: leave out --json and --file.")
+    for_corpora = {
+        "--split": split is not None,
+        "--text-column": text_column != "text",
+        "--document": document != "file",
+    }
+    for_sentences = {
+        "a sentence": bool(sentences),
+        "--context": context != "",
+        "--first-token": first_token != "start",
+        "--top": top != TOP,
+        "--words": words,
+    }
     if file is not None:
-        if sentences:
-            raise UsageError("--file scores a corpus and cannot stand beside sentences.")
-        _score_corpus(load_model(model, device)[0], file, split, as_json=as_json)
+        _refuse(for_sentences, "--file scores a whole corpus and cannot stand beside")
+        reading = {
+            "split": split,
+            "text_column": text_column,
+            "document": document,
+            "encoding_errors": encoding_errors,
+        }
+        _score_corpus(load_model(model, device)[0], file, reading, as_json=as_json)
         return
+    _refuse(for_corpora, "no corpus is named with --file to go with")
     loaded, tokenizer = load_model(model, device)
+    _refuse_special(context, tokenizer)
     scored = []
-    for text in _texts(sentences or ["-"]):
+    for text in _texts(sentences or ["-"], encoding_errors):
+        _refuse_special(text, tokenizer)
         scored.append(
             score_text(
                 loaded,
@@ -83,22 +112,41 @@ def score(
         display.scores(scored, words=words, top=top, svg=svg)
 
 
-def _texts(sentences: list[str]) -> Iterator[str]:
+def _refuse(options: Mapping[str, bool], reason: str) -> None:
+    """Refuse what was given and would silently do nothing."""
+    if given := [name for name, is_given in options.items() if is_given]:
+        raise UsageError(f"{reason} {' and '.join(given)}.")
+
+
+def _refuse_special(text: str, tokenizer: Tokenizer) -> None:
+    """Refuse a text that spells a special token; the library's words for it are Python's."""
+    for name in tokenizer.special_tokens:
+        if name in text:
+            raise UsageError(
+                f"the text holds {name!r}, a special token of the model: give what stands before "
+                "and after it as texts of their own; --file reads it as ordinary text."
+            )
+
+
+def _texts(sentences: list[str], encoding_errors: str) -> Iterator[str]:
     """The sentences, with the lines of stdin in the place of -."""
     for sentence in sentences:
         if sentence == "-":
             from corpora import read
 
-            yield from (passage.text for passage in read("-", document="line"))
+            lines = read("-", document="line", encoding_errors=encoding_errors)
+            yield from (line.text for line in lines)
         else:
             yield sentence
 
 
-def _score_corpus(model: LanguageModel, source: str, split: str | None, *, as_json: bool) -> None:
+def _score_corpus(
+    model: LanguageModel, source: str, reading: Mapping[str, Any], *, as_json: bool
+) -> None:
     """Perplexity of a whole source, its state carried from the first token to the last."""
     from nlp.language_model import evaluate
 
-    found = evaluate(model, source, split=split)
+    found = evaluate(model, source, **reading)
     facts = finite({"source": source, **dataclasses.asdict(found)})
     if as_json:
         typer.echo(json.dumps(facts))

@@ -7,44 +7,28 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from cli import tokens
+from cli.inputs import (
+    BUNDLED,
+    AsJson,
+    Document,
+    EncodingErrors,
+    Given,
+    Sources,
+    TextColumn,
+    TokenizerFile,
+    open_tokenizer,
+    read_passages,
+)
 from corpora.errors import UsageError
-
-if TYPE_CHECKING:
-    from corpora.passage import Passage
-    from nlp.core.tokenizer import Tokenizer
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 BRACKETS_TO_SPACES = bytes.maketrans(b"[],", b"   ")
-# As the Hugging Face Hub names them, and as OpenAI published them.
-GPT2_FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
-BUNDLED = "wikipedia-sample"
-
-Sources = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help=f"Files, folders, globs, - for stdin, {BUNDLED}, or hf:NAME.", show_default=False
-    ),
-]
-Given = Annotated[str | None, typer.Option("--text", "-t", help="A text instead of files.")]
-TokenizerFile = Annotated[
-    Path,
-    typer.Option(
-        "--tokenizer",
-        "-T",
-        help="A model folder, tokenizer.json, a folder of vocab.json and merges.txt, or .tiktoken.",
-    ),
-]
-TextColumn = Annotated[str, typer.Option(help="The column of tables that holds the text.")]
-Document = Annotated[str, typer.Option(help="What one document is: file or line.")]
-EncodingErrors = Annotated[
-    str, typer.Option(help="Bytes that are no UTF-8: strict refuses them, replace marks them.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -197,32 +181,6 @@ def decode(
     sys.stdout.buffer.flush()
 
 
-def open_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a model folder, a tokenizer.json, GPT-2's two files or tiktoken's ranks."""
-    from nlp.core.tokenizer import Tokenizer
-
-    if path.is_dir():
-        if (path / "tokenizer.json").exists():
-            return Tokenizer.load(path / "tokenizer.json")
-        for vocabulary, merges in GPT2_FILES:
-            if (path / vocabulary).exists():
-                return Tokenizer.from_gpt2(path / vocabulary, path / merges)
-        raise UsageError(
-            f"{path}: found neither tokenizer.json nor GPT-2's vocab.json and merges.txt in this "
-            "folder. Name the file itself, or another folder."
-        )
-    if path.suffix == ".tiktoken":
-        return Tokenizer.from_tiktoken(path)
-    return Tokenizer.load(path)
-
-
-def read_passages(sources: list[str], text: str | None = None, **options: Any) -> Iterator[Passage]:
-    """The passages of sources, or the one of a text that was given instead."""
-    from corpora import Passage, read
-
-    return read(sources, **options) if text is None else iter([Passage(text, True)])
-
-
 def _rows_of_ids(lines: Iterable[bytes]) -> Iterator[list[int]]:
     for number, line in enumerate(lines, 1):
         try:
@@ -233,3 +191,7 @@ def _rows_of_ids(lines: Iterable[bytes]) -> Iterator[list[int]]:
                 f"standard input, line {number}: expected token ids, whole numbers with spaces "
                 "between them."
             ) from None
+
+
+for command in (tokens.count, tokens.show, tokens.trace, tokens.report):
+    app.command()(command)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.tokenize import (
+from cli.inputs import (
     BUNDLED,
     AsJson,
     EncodingErrors,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -76,9 +77,13 @@ def train_lm(
         bool, _option("These three: one mask for all positions of a row.", REGULARISATION)
     ] = True,
     weight_drop: Annotated[float, _option("Recurrent weights.", REGULARISATION)] = 0.2,
-    epochs: Annotated[float, _option("Times through the text.", LENGTH)] = 10,
-    steps: Annotated[int | None, _option("Instead: optimizer steps.", LENGTH)] = None,
-    minutes: Annotated[float | None, _option("Instead: minutes by the clock.", LENGTH)] = None,
+    epochs: Annotated[
+        float, _option("Times through the text, unless one of the next two is given.", LENGTH)
+    ] = 10,
+    steps: Annotated[int | None, _option("Optimizer steps.", LENGTH)] = None,
+    minutes: Annotated[
+        float | None, _option("Minutes by the clock; with --steps, whichever ends first.", LENGTH)
+    ] = None,
     patience: Annotated[
         int | None, _option("Stop after so many evaluations without improvement.", LENGTH)
     ] = None,
@@ -125,13 +130,11 @@ def train_lm(
         unrolled train-lm train.txt --validation valid.txt --test test.txt --layers 2
         unrolled train-lm --output my-model --resume
     """
+    arguments = dict(locals())
+    del arguments["corpus"], arguments["as_json"]
     from dataclasses import asdict
 
     from cli import display
-
-    arguments = dict(locals())
-    for name in ("corpus", "as_json", "asdict", "display"):
-        del arguments[name]
     from nlp.core.scoring import RESULT_COLUMNS, result_row
     from nlp.core.training import Diverged
     from nlp.language_model import train
@@ -149,9 +152,11 @@ def train_lm(
         results = {name: asdict(result) for name, result in trained.results.items()}
         told = {"event": "end", "output": output, **trained.outcome._asdict(), "results": results}
         typer.echo(json.dumps(finite(told)))
-        return
     if trained.outcome.ended == "interrupted":
-        typer.echo(f"Go on with: unrolled train-lm --output {output} --resume")
+        hint = f"Go on with: unrolled train-lm --output {shlex.quote(output)} --resume"
+        typer.echo(hint, err=as_json)
+        raise typer.Exit(130)
+    if as_json:
         return
     if trained.results:
         rows = {name: result_row(result) for name, result in trained.results.items()}

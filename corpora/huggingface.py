@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from corpora.table import missing_column
 
 PREFIX = "hf:"
 _ROWS = 256  # fetched at a time
+# Offline, the hub's client logs two lines for each of five attempts before it gives up.
+_ATTEMPTS = logging.getLogger("huggingface_hub.utils._http")
 
 
 class Dataset(NamedTuple):
@@ -80,6 +83,7 @@ def _load(dataset: Dataset, streaming: bool) -> dict[str, Any]:
     import datasets
     from datasets.exceptions import DatasetsError
 
+    _ATTEMPTS.addFilter(_tells_more_than_a_retry)
     folder = Path(dataset.path).expanduser()
     path = str(folder) if folder.is_dir() else dataset.path
     try:
@@ -93,6 +97,12 @@ def _load(dataset: Dataset, streaming: bool) -> dict[str, Any]:
             "write hf:NAME[:CONFIG] with a name of huggingface.co/datasets or a folder"
         ) from error
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+
+
+def _tells_more_than_a_retry(record: logging.LogRecord) -> bool:
+    """False for what the one line of our `UsageError` says too; a rate limit is worth telling."""
+    message = record.getMessage()
+    return "thrown while requesting" not in message and not message.startswith("Retrying in ")
 
 
 def _reason(error: Exception) -> str:

@@ -151,7 +151,7 @@ class LanguageModel(nn.Module):
         )
         return [generation.text or "" for generation in generations]
 
-    def score(self, text: str, *, context: str = "", top: int = 5) -> Score:
+    def score(self, text: str, *, context: str = "", top: int = 3) -> Score:
         """The probability of `text`, token by token; see `nlp.core.scoring.score` for more."""
         return scoring.score(self, self._own_tokenizer(), text, context=context, top=top)
 

@@ -19,9 +19,10 @@ import pytest
 import torch
 
 import cli.sample
+import cli.score
 import cli.tokenize
 from cli import info
-from cli.interactive import Session
+from cli.interactive import Session, write
 from cli.main import app, main
 from corpora import Passage
 from nlp.core.strategies import Greedy, Sampling
@@ -405,6 +406,9 @@ def test_options_are_the_keywords_of_the_library() -> None:
     assert strategy == {name: command[name] for name in strategy}
     for name in ("prompt", "max_tokens", "samples", "seed"):
         assert library[name] == command[name]
+    library, command = defaults(LanguageModel.score), defaults(cli.score.score)
+    for name in ("context", "top"):
+        assert library[name] == command[name]
     library, command = defaults(Tokenizer.train), defaults(cli.tokenize.train)
     for name in ("vocabulary_size", "minimum_frequency", "kind", "pattern"):
         assert library[name] == command[name]
@@ -456,7 +460,52 @@ def test_settings_change_and_go_back(session: Session) -> None:
     assert session.strategy == Sampling(temperature=0.5, top_k=7)
     assert session.settings == {"max_tokens": 5, "seed": None, "stop": ["."]}
     session.answer("/set temperature none")
-    assert session.strategy == Sampling(top_k=7)
+    assert session.strategy == Sampling(temperature=0.8, top_k=7)
+
+
+def test_a_setting_of_one_kind_begins_from_the_options_of_the_command(session: Session) -> None:
+    session.answer("/set top_k 7")
+    assert session.strategy == Sampling(temperature=0.8, top_k=7)
+
+
+@pytest.mark.parametrize("line", ["/set max_tokens 0", "/seed -1", "/set seed -3", "/set top_p 2"])
+def test_a_setting_out_of_range_is_refused_at_once(
+    line: str, session: Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dict(session.settings), session.strategy
+    assert session.answer(line)
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert told.err.startswith("error: ")
+    assert (session.settings, session.strategy) == before
+
+
+def test_enter_goes_on_from_the_prompt(run: Run, model: str) -> None:
+    sample = ("sample", model, "-p", "take me", "--max-tokens", 5, "--seed", 3)
+    assert run(*sample, "--interactive", stdin="\n").out == run(*sample).out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--samples", "2"], ["--json"], ["-p", "-"], ["--max-tokens", "0"]]
+)
+def test_interactive_refuses_what_it_cannot_do(arguments: list[str], run: Run, model: str) -> None:
+    assert arguments[0].strip("-").replace("-", "_") in told_in_one_line(
+        run("sample", model, "-i", *arguments, stdin="take me\n")
+    ).replace("-", "_")
+
+
+def test_a_terminal_gets_no_control_characters(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pieces = ["a\n\tb", "\x1b[31m", "c\r"]
+    write("\x1b[1mtake", pieces)
+    assert capsys.readouterr().out == "\x1b[1mtakea\n\tb\x1b[31mc\r\n"  # a file gets all there is
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    write("\x1b]0;take", pieces)
+    told = capsys.readouterr().out
+    assert "␛]0;take" in told
+    assert "a\n\tb␛[31mc␍\n" in told
+    assert "\x1b]" not in told
 
 
 def test_control_c_stops_the_writing_only(
@@ -469,6 +518,7 @@ def test_control_c_stops_the_writing_only(
     monkeypatch.setattr("nlp.core.decoding.stream", interrupted)
     assert session.answer("take")
     assert capsys.readouterr().out == "take me\n"
+    assert session.text == "take me"  # Enter alone goes on from what was written
 
 
 def test_on_a_terminal_the_line_is_edited_and_remembered(
@@ -512,7 +562,13 @@ def test_score_shows_a_table_and_ranks(run: Run, model: str) -> None:
 def test_score_reads_lines_of_stdin(run: Run, model: str) -> None:
     given = run("score", model, "take me", "to Mars", "--json").out
     assert run("score", model, "-", "--json", stdin="take me\nto Mars\n").out == given
-    assert run("score", model, "--json", stdin="take me\nto Mars\n").out == given
+    assert run("score", model, "--json", stdin="take me\n\nto Mars\n").out == given
+    assert "blank lines are skipped" in " ".join(
+        run("score", "--help").out.replace("│", "").split()
+    )
+    bad = b"take m\xe9\n"
+    told_in_one_line(run("score", model, "-", stdin=bad))
+    assert run("score", model, "-", "--encoding-errors", "replace", stdin=bad).code == 0
 
 
 def test_score_saves_the_picture(run: Run, model: str, tmp_path: Path) -> None:
@@ -521,7 +577,7 @@ def test_score_saves_the_picture(run: Run, model: str, tmp_path: Path) -> None:
     picture = (tmp_path / "score.svg").read_text()
     assert picture.startswith("<svg")
     assert "#000000" in picture
-    told_in_one_line(run("score", model, "take me", "--svg", "no/such/folder.svg"))
+    assert "no regular file" in told_in_one_line(run("score", model, "take me", "--svg", "."))
 
 
 def test_score_of_a_corpus(run: Run, model: str, tmp_path: Path) -> None:
@@ -535,6 +591,30 @@ def test_score_of_a_corpus(run: Run, model: str, tmp_path: Path) -> None:
     assert "bits per byte" in run("score", model, "--file", "corpus.txt").out
 
 
+def test_score_reads_a_corpus_as_training_does(run: Run, model: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,body\n1,take me\n2,to Mars\n")
+    (tmp_path / "lines.txt").write_text("take me\n\nto Mars\n")
+    (tmp_path / "latin1.txt").write_bytes("na\u00efve".encode("latin-1"))
+    score = ("score", model, "--json", "--file")
+    rows = json.loads(run(*score, "rows.csv", "--text-column", "body").out)
+    lines = json.loads(run(*score, "lines.txt", "--document", "line").out)
+    assert {**rows, "source": ""} == {**lines, "source": ""}
+    told_in_one_line(run(*score, "latin1.txt"))
+    assert run(*score, "latin1.txt", "--encoding-errors", "replace").code == 0
+
+
+def test_score_takes_a_special_token_for_none_of_the_text(
+    run: Run, model: str, tmp_path: Path
+) -> None:
+    """Python's advice, allowed_special=..., is none on a command line."""
+    for arguments in (["a<|endoftext|>"], ["a", "--context", "b<|endoftext|>"]):
+        told = told_in_one_line(run("score", model, *arguments))
+        assert "'<|endoftext|>'" in told
+        assert "allowed_special" not in told
+        assert "--file" in told
+    assert run("score", model, "--file", "-", "--json", stdin="a<|endoftext|>").code == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -545,6 +625,13 @@ def test_score_of_a_corpus(run: Run, model: str, tmp_path: Path) -> None:
         [""],
         ["a<|endoftext|>"],
         ["take me", "--svg", "score.svg", "--json"],
+        ["take me", "--split", "test"],
+        ["take me", "--document", "line"],
+        ["take me", "--text-column", "body"],
+        ["--file", "-", "--words"],
+        ["--file", "-", "--context", "take"],
+        ["--file", "-", "--first-token", "skip"],
+        ["--file", "-", "--top", "5"],
     ],
 )
 def test_scoring_what_cannot_be_scored_is_one_line(

@@ -148,7 +148,7 @@ def test_min_p_keeps_what_is_probable_enough_beside_the_best(logits: Tensor, lea
         top_p=st.none() | st.floats(0.01, 1),
         min_p=st.none() | st.floats(0, 1),
     ),
-    st.floats(0, 1, exclude_min=True),
+    st.floats(2**-53, 1),
 )
 def test_every_choice_is_a_kept_token_with_the_models_own_log_probability(
     logits: Tensor, strategy: Sampling, uniform: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
@@ -68,3 +69,17 @@ def test_missing_dataset(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     assert "cannot be loaded" in complaint(f"hf:{tmp_path / 'empty'}")
     assert "name is missing" in complaint("hf:")
+
+
+def test_only_our_line_tells_that_the_hub_is_out_of_reach(tmp_path, caplog):
+    (tmp_path / "empty").mkdir()
+    complaint(f"hf:{tmp_path / 'empty'}")  # any dataset: whoever loads one has its client quiet
+    client = logging.getLogger("huggingface_hub.utils._http")
+    client.addHandler(caplog.handler)
+    try:
+        client.warning("'[Errno 111] Connection refused' thrown while requesting HEAD https://hub")
+        client.warning("Retrying in 1s [Retry 1/5].")
+        client.warning("Rate limited. Waiting 60.0s before retry [Retry 1/5].")
+    finally:
+        client.removeHandler(caplog.handler)
+    assert {record.getMessage()[:12] for record in caplog.records} == {"Rate limited"}

@@ -570,8 +570,9 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bits(seed: int, tmp_pat
     assert not list((tmp_path / "killed").rglob(".*"))
 
 
+@pytest.mark.parametrize("as_json", [False, True], ids=["plain", "json"])
 def test_control_c_saves_and_says_how_to_go_on(
-    run: Run, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    as_json: bool, run: Run, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import signal
 
@@ -585,9 +586,14 @@ def test_control_c_saves_and_says_how_to_go_on(
             os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(TrainingDisplay, "__call__", press)
-    ran = run("corpus.txt", "-o", "model", *OPTIONS)
-    assert (ran.code, ran.err) == (0, "")
-    assert "Go on with: unrolled train-lm --output model --resume" in ran.out
+    ran = run("corpus.txt", "-o", "model", *OPTIONS, *(["--json"] if as_json else []))
+    assert ran.code == 130
+    told = ran.err if as_json else ran.out
+    assert told.endswith("Go on with: unrolled train-lm --output model --resume\n")
+    if as_json:
+        assert json.loads(ran.out.splitlines()[-1])["ended"] == "interrupted"
+    else:
+        assert ran.err == ""
     monkeypatch.setattr(TrainingDisplay, "__call__", show)
     assert "resumed at step 10" in run("-o", "model", "--resume").out
     assert_same_run(tmp_path / "model", finished)

@@ -29,8 +29,8 @@ from nlp.core.recurrent import compute_dtype
 # Enough rows that the matrix products are worth their set-up, few enough that the logits stay near
 # the last cache of a CPU; a GPU wants more rows at a time.
 CHUNK_BYTES = {"cpu": 16 << 20, "mps": 128 << 20, "cuda": 512 << 20}
-LEAST_CHUNK_ROWS = 512
-PRODUCT_ROWS = 8192
+LEAST_CHUNK_ROWS = 256
+PRODUCT_ROWS = 4096
 
 
 class Workspace:

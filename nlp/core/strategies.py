@@ -110,7 +110,7 @@ class Sampling:
         """One token per row of `logits` `[rows, vocabulary]`, and its log-probability.
 
         `penalties` `[rows, vocabulary]` holds each token's penalty, `uniform` `[rows, 1]` a random
-        number in (0, 1].
+        number from 2^-53 to 1.
         """
         weights, ids = self.candidates(logits if penalties is None else _tame(logits, penalties))
         # Inverse of the cumulative distribution: one random number a row. `multinomial` draws one
