@@ -71,14 +71,14 @@ def score(
         "--document": document != "file",
     }
     for_sentences = {
-        "a sentence": bool(sentences),
+        "the sentences": bool(sentences),
         "--context": context != "",
         "--first-token": first_token != "start",
         "--top": top != TOP,
         "--words": words,
     }
     if file is not None:
-        _refuse(for_sentences, "--file scores a whole corpus and cannot stand beside")
+        _refuse(for_sentences, "--file scores a whole corpus")
         reading = {
             "split": split,
             "text_column": text_column,
@@ -87,7 +87,7 @@ def score(
         }
         _score_corpus(load_model(model, device)[0], file, reading, as_json=as_json)
         return
-    _refuse(for_corpora, "no corpus is named with --file to go with")
+    _refuse(for_corpora, "no corpus is named with --file")
     loaded, tokenizer = load_model(model, device)
     _refuse_special(context, tokenizer)
     scored = []
@@ -115,7 +115,7 @@ def score(
 def _refuse(options: Mapping[str, bool], reason: str) -> None:
     """Refuse what was given and would silently do nothing."""
     if given := [name for name, is_given in options.items() if is_given]:
-        raise UsageError(f"{reason} {' and '.join(given)}.")
+        raise UsageError(f"{reason}: leave out {' and '.join(given)}.")
 
 
 def _refuse_special(text: str, tokenizer: Tokenizer) -> None:
