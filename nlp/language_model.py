@@ -319,13 +319,10 @@ def _run(
     )
     store, tokenizer = data
     seed, window = arguments["seed"], arguments["window"]
-    batches = Windows(
-        store.split("train"),
-        arguments["batch_size"],
-        window,
-        seed=seed,
-        start_id=tokenizer.end_of_text,
-    )
+    counts, rows = store.header.splits["train"], arguments["batch_size"]
+    # A text of few documents shows the model few beginnings: then each stream is one more.
+    start_id = tokenizer.end_of_text if counts.documents < rows else None
+    batches = Windows(store.split("train"), rows, window, seed=seed, start_id=start_id)
     recipe = Recipe.of(arguments, len(batches))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -358,7 +355,6 @@ def _run(
     trained = Trained(model, outcome, results)
     if arguments["plot"]:
         curves.draw(folder.path)
-    counts = store.header.splits["train"]
     write_card(
         folder.path,
         title="Language model",
