@@ -19,6 +19,9 @@ from bench.language_model import BATCH, SHAPES, WINDOW, Plain, pair, plain_loss
 from nlp.core.batching import Windows
 from nlp.core.scoring import mean_loss
 
+# The files that hold tests marked `gpu`; others want packages that a GPU machine may lack.
+TESTS = ("tests/test_recurrent.py", "tests/test_losses.py", "tests/test_contract.py")
+
 
 def zipfian(vocabulary: int, tokens: int) -> np.ndarray:
     """Ids whose frequencies fall as those of words do, each depending on the one before."""
@@ -69,7 +72,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("skipped: there is no CUDA device here")
-    tests = subprocess.run([sys.executable, "-m", "pytest", "-m", "gpu"], check=False).returncode
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-m", "gpu", *TESTS], check=False
+    ).returncode
     results = [measure(shape, arguments.steps) for shape in SHAPES]
     headings = ["shape", "ours, tokens/s", "plain, tokens/s", "times"]
     rows = [
