@@ -23,7 +23,7 @@ from torch.nn.utils import clip_grad_norm_
 from bench.data import shakespeare
 from bench.harness import save, table, use_cores
 from bench.plain import PlainLSTM
-from nlp.core.batching import Windows
+from nlp.core.batching import Windows, token_frequencies
 from nlp.core.recipe import Recipe
 from nlp.core.scoring import corpus_perplexity, mean_loss
 from nlp.core.tokenizer import Tokenizer
@@ -75,7 +75,8 @@ def train_ours(
     torch.manual_seed(0)
     hidden = OURS["hidden_size"]
     model = LanguageModel(Config(vocabulary, embedding_size=hidden, **OURS, **DROPOUTS))
-    windows = Windows(train, 32, 64, seed=0)
+    model.decoder.begin_at(token_frequencies(train, vocabulary))
+    windows = Windows(train, 32, 32, seed=0)
     held_out = Windows(validation, 32, 256)
     with tempfile.TemporaryDirectory() as folder:
         outcome = fit(

@@ -32,7 +32,7 @@ from corpora.reader import Source
 from corpora.wikipedia import LICENCE
 from nlp.core import checkpoint, curves, scoring
 from nlp.core.baselines import measure_baselines
-from nlp.core.batching import Window, Windows
+from nlp.core.batching import Window, Windows, token_frequencies
 from nlp.core.decoder import Decoder
 from nlp.core.decoding import Sampling, Strategy, generate
 from nlp.core.device import Precision, choose_device
@@ -121,6 +121,10 @@ class LanguageModel(nn.Module):
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """`[batch]` to logits `[batch, vocabulary_size]` and the next state."""
         return self.decoder.step(token, state)
+
+    def fast_step(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+        """A quicker `step` for writing a single text; see `Decoder.fast_step`."""
+        return self.decoder.fast_step()
 
     def loss(self, batch: Window, carry: State | None = None) -> Loss:
         """Mean nats per token of a window, which goes on from the state `carry`."""
@@ -327,6 +331,7 @@ def _run(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LanguageModel(_config(arguments, tokenizer.vocabulary_size), tokenizer)
+    model.decoder.begin_at(token_frequencies(store.split("train"), tokenizer.vocabulary_size))
     checkpoint.save_config(folder.path, KIND, asdict(model.config), tokenizer.fingerprint)
     where = choose_device(recipe.device)
     report(Remark(f"a model of {checkpoint.parameter_count(model):,} parameters, on {where}"))

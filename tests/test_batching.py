@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.errors import UsageError
-from nlp.core.batching import Windows
+from nlp.core.batching import Windows, token_frequencies
 
 sizes = {
     "tokens": st.integers(2, 200),
@@ -76,3 +76,8 @@ def test_a_short_text_fills_fewer_streams() -> None:
     windows = Windows(np.arange(31), 64, 10)
     assert windows.batch_size == 3
     assert next(windows.epoch(0)).inputs.shape == (3, 10)
+
+
+def test_token_frequencies_count_across_blocks() -> None:
+    ids = np.arange((1 << 20) + 3, dtype=np.uint16) % 5
+    assert token_frequencies(ids, 6).tolist() == [*np.bincount(ids).tolist(), 0]

@@ -149,3 +149,28 @@ def test_the_gradient_of_tied_weights_is_the_sum_of_both_uses() -> None:
     never_read = torch.ones(VOCABULARY, dtype=torch.bool)
     never_read[ids] = False
     assert bool((gradient[never_read] != 0).any())  # the softmax pushes every token down
+
+
+def test_before_training_it_is_the_unigram_model() -> None:
+    counts = torch.tensor([0.0, 9, 90, 900])
+    decoder = Decoder(4, 8, 8, 1, "lstm", tied=True)
+    decoder.begin_at(counts)
+    logits, _ = decoder.eval()(torch.tensor([[1, 2, 3]]))
+    expected = (counts + 1) / (counts + 1).sum()
+    assert torch.allclose(logits.softmax(-1), expected.expand(1, 3, 4), atol=0.05)
+    assert torch.equal(decoder.output_bias.softmax(-1).argsort(), counts.argsort())
+
+
+def test_the_fast_step_is_the_step_but_for_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    decoder = Decoder(50, 16, 24, 2, "lstm", tied=False).eval()
+    assert decoder.fast_step() == decoder.step  # a small layer has nothing to gain
+    monkeypatch.setattr("nlp.core.decoder.HALF_FROM", 1)
+    monkeypatch.setattr("nlp.core.decoder.cpu_has_float16", lambda: True)
+    fast, state = decoder.fast_step(), decoder.start(1)
+    for token in (3, 1, 4):
+        expected, end = decoder.step(torch.tensor([token]), state)
+        logits, state = fast(torch.tensor([token]), state)
+        assert not torch.equal(logits, expected)  # float16 was at work
+        torch.testing.assert_close(logits, expected, atol=4e-3, rtol=0)
+        torch.testing.assert_close(state, end, atol=0, rtol=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nlp.core.recurrent import Recurrent, dropout, reverse
+from nlp.core.recurrent import Recurrent, dropout, keep_mask, reverse
 
 KINDS = ("lstm", "gru", "rnn", "relu-rnn")
 
@@ -206,3 +206,14 @@ def test_cuda_equals_cpu(kind: str) -> None:
     expected, _ = core(inputs, mask=mask)
     outputs, _ = core.cuda()(inputs.cuda(), mask=mask.cuda())
     torch.testing.assert_close(outputs.cpu(), expected, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
+def test_a_mask_keeps_the_mean_and_drops_the_share(probability: float) -> None:
+    torch.manual_seed(0)
+    mask = keep_mask(torch.empty(0), (333, 301), probability)
+    assert abs(float((mask == 0).float().mean()) - probability) < 0.01
+    assert abs(float(mask.mean()) - 1) < 0.03
+    assert mask.unique().numel() == 2
+    torch.manual_seed(0)
+    assert torch.equal(mask, keep_mask(torch.empty(0), (333, 301), probability))

@@ -85,3 +85,11 @@ class Windows:
                 inputs = inputs.clone()
                 inputs[:, 0] = self.start_id
             yield Window(inputs, targets)
+
+
+def token_frequencies(ids: np.ndarray, vocabulary_size: int) -> Tensor:
+    """How often each token occurs in `ids` `[tokens]`: `[vocabulary_size]` float64."""
+    counts = np.zeros(vocabulary_size)
+    for begin in range(0, len(ids), 1 << 20):  # a memory-mapped text stays on the disk
+        counts += np.bincount(ids[begin : begin + (1 << 20)], minlength=vocabulary_size)
+    return torch.from_numpy(counts)

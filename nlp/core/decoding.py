@@ -102,6 +102,9 @@ class _Rows:
         self, model: Decodable, prompt: Sequence[int], strategy: Strategy, seeds: Sequence[int]
     ) -> None:
         self.model, self.strategy = model, strategy
+        # What a model has to make the writing of one text quick; many rows share a reading.
+        fast_step = getattr(model, "fast_step", None)
+        self.step = fast_step() if fast_step and len(seeds) == 1 else model.step
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.uniforms: list[Tensor] = []
         self.token: Tensor | None = None
@@ -120,7 +123,7 @@ class _Rows:
     def advance(self) -> tuple[list[int], list[float]]:
         """One more token on every row: the tokens and their log-probabilities."""
         if self.token is not None:
-            self.logits, self.state = self.model.step(self.token, self.state)
+            self.logits, self.state = self.step(self.token, self.state)
         if not self.uniforms:
             self._draw()
         self.token, log_probability = self.strategy.choose(

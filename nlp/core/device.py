@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from typing import Literal
 
 import torch
@@ -52,6 +53,12 @@ def cpu_has_bfloat16() -> bool:
     """Whether the CPU has bfloat16 instructions (AVX-512 BF16, AMX, or Arm's)."""
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported")
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+def cpu_has_float16() -> bool:
+    """Whether the CPU reads float16 as fast as it comes from memory (F16C, and any 64-bit Arm)."""
+    arm = platform.machine().lower() in ("arm64", "aarch64")
+    return arm or torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:

@@ -21,7 +21,7 @@ forward before backward direction, and for an LSTM the hidden part before the ce
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -94,8 +94,8 @@ class Cell(nn.Module):
         """The four parameters; while training, some recurrent connections are cut for the whole
         sequence ("weight drop", Merity, Keskar and Socher 2018)."""
         recurrent: Tensor = self.recurrent_weight
-        if self.weight_drop:
-            recurrent = F.dropout(recurrent, self.weight_drop, self.training)
+        if self.weight_drop and self.training:
+            recurrent = recurrent * keep_mask(recurrent, recurrent.shape, self.weight_drop)
         return [self.input_weight, recurrent, self.input_bias, self.recurrent_bias]
 
     def forward(self, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
@@ -290,5 +290,16 @@ def dropout(inputs: Tensor, probability: float, training: bool, *, locked: bool)
         return inputs
     if not locked:
         return F.dropout(inputs, probability)
-    mask = F.dropout(inputs.new_ones(inputs.shape[0], 1, inputs.shape[2]), probability)
-    return inputs * mask
+    return inputs * keep_mask(inputs, (inputs.shape[0], 1, inputs.shape[2]), probability)
+
+
+def keep_mask(like: Tensor, shape: Sequence[int], probability: float) -> Tensor:
+    """What dropout multiplies with: 0 with `probability`, else 1 / (1 - probability)."""
+    if like.device.type != "cpu":
+        return F.dropout(like.new_ones(shape), probability)
+    # A CPU draws one Bernoulli number at a time. Four 16-bit numbers out of each 64-bit one take a
+    # seventh of that, and 1/65536 is fine enough.
+    count, limit = math.prod(shape), min(round(probability * 65536), 65535)
+    drawn = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(1 << 63), None)
+    kept = drawn.view(torch.int16)[:count].view(*shape) >= limit - 32768
+    return kept.to(like.dtype).mul_(65536 / (65536 - limit))
