@@ -27,6 +27,7 @@ from rich.text import Text
 
 from cli.format import (
     clock,
+    epoch_line,
     evaluation_line,
     finite,
     harmless,
@@ -314,7 +315,7 @@ class TrainingDisplay:
 
     def __call__(self, event: Event) -> None:
         """Show one event of `nlp.core.training`."""
-        from nlp.core.events import Evaluation, Progress
+        from nlp.core.events import Epoch, Evaluation, Progress
 
         if self.style == "json":
             name = type(event).__name__.lower()
@@ -333,6 +334,8 @@ class TrainingDisplay:
         elif isinstance(event, Evaluation):
             self._evaluation = evaluation_line(event)
             self._print(self._evaluation, "bold")
+        elif isinstance(event, Epoch):
+            self._print(epoch_line(event))
         elif event.kind == "note":
             self._print(event.text, "italic")
         elif self.style == "live":

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nlp.core.events import Evaluation, Progress
+    from nlp.core.events import Epoch, Evaluation, Progress
 
 
 # Not only below U+0020: a terminal may take U+0080 to U+009F for commands too.
@@ -44,6 +44,14 @@ def evaluation_line(event: Evaluation) -> str:
     """One Evaluation of a training run as a line of text."""
     best = "(best so far)" if event.best else ""
     return f"validation at step {event.step:,}: {_measured(event)}{best}".rstrip()
+
+
+def epoch_line(event: Epoch) -> str:
+    """One Epoch as a line of text."""
+    return (
+        f"epoch {event.number} of {event.epochs}: loss {event.loss:.4f}  "
+        f"{event.words_per_second:,.0f} words/s"
+    )
 
 
 def _measured(event: Progress | Evaluation) -> str:

@@ -15,7 +15,13 @@ PACKAGES = (
     *("datasets", "gensim", "numpy", "typer", "rich", "prompt_toolkit"),
 )
 # As in pyproject.toml; a test compares them.
-EXTRAS = {"plots": ["matplotlib"], "vision": ["pillow"], "eval": ["sacrebleu"]}
+EXTRAS = {
+    "plots": ["bokeh", "matplotlib", "scikit-learn"],
+    "search": ["usearch"],
+    "umap": ["umap-learn"],
+    "vision": ["pillow"],
+    "eval": ["sacrebleu"],
+}
 
 
 def info(

@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import info, sample, score, tokenize, train
+from cli import embeddings, info, sample, score, tokenize, train, words
 from corpora.errors import UsageError
 
 # What every Typer raises for a bad command line. Typer exports only this subclass of it.
@@ -40,8 +40,10 @@ app = typer.Typer(
 )
 app.add_typer(tokenize.app, name="tokenize")
 app.command("train-lm")(train.train_lm)
+app.command("train-embeddings")(embeddings.train_embeddings)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)
+app.add_typer(words.app, name="words")
 app.command("info")(info.info)
 
 

@@ -68,6 +68,10 @@ def train_lm(
             help="Features of a token.", show_default="the hidden size", rich_help_panel=MODEL
         ),
     ] = None,
+    embedding: Annotated[
+        str, _option("learned, one-hot, or word vectors to begin with: a file or folder.", MODEL)
+    ] = "learned",
+    freeze_embedding: Annotated[bool, _option("Leave it as it begins.", MODEL)] = False,
     tied: Annotated[bool, _option("Output weights are the embedding's.", MODEL)] = True,
     embedding_dropout: Annotated[float, _option("Whole tokens.", REGULARISATION)] = 0.0,
     input_dropout: Annotated[float, _option("Features of the tokens.", REGULARISATION)] = 0.15,

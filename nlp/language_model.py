@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from corpora.errors import UsageError, check_choice, check_positive, check_probability
 from corpora.reader import Source
 from corpora.wikipedia import LICENCE
-from nlp.core import checkpoint, curves, scoring
+from nlp.core import checkpoint, curves, pretrained, scoring, vector_formats
 from nlp.core.baselines import measure_baselines
 from nlp.core.batching import Window, Windows, token_frequencies
 from nlp.core.decoder import Decoder
@@ -46,6 +46,7 @@ from nlp.core.run_folder import RunFolder
 from nlp.core.scoring import Perplexity, Score, corpus_perplexity
 from nlp.core.tokenizer import Kind, Pattern, Tokenizer
 from nlp.core.training import Outcome, fit
+from nlp.core.word_vectors import WordVectors
 
 KIND = "language-model"
 SAMPLE = "wikipedia-sample"
@@ -61,6 +62,7 @@ class Config:
 
     vocabulary_size: int  # tokens
     cell: CellKind = "lstm"
+    one_hot: bool = False  # read tokens as they are numbered, without an embedding; not tied
     embedding_size: int = 512  # features of a token's vector
     hidden_size: int = 512  # units of a layer
     layers: int = 1
@@ -76,6 +78,8 @@ class Config:
         sizes = ("vocabulary_size", "hidden_size", "embedding_size", "layers")
         check_positive(**{name: getattr(self, name) for name in sizes})
         check_choice("cell", self.cell, CellKind)
+        if self.one_hot and self.tied:
+            raise UsageError("one-hot tokens have no weights to tie: give --no-tied as well")
         dropouts = [f.name for f in fields(self) if f.name.endswith(("_dropout", "_drop"))]
         dropouts = ["dropout", *(name for name in dropouts if name != "locked_dropout")]
         check_probability(**{name: getattr(self, name) for name in dropouts})
@@ -100,11 +104,12 @@ class LanguageModel(nn.Module):
             output_dropout=config.output_dropout,
             locked_dropout=config.locked_dropout,
             weight_drop=config.weight_drop,
+            one_hot=config.one_hot,
         )
 
     @property
     def device(self) -> torch.device:
-        return self.decoder.embedding.device
+        return self.decoder.output_bias.device
 
     @property
     def vocabulary_size(self) -> int:
@@ -222,6 +227,8 @@ def train(
     layers: int = 1,
     hidden_size: int = 512,
     embedding_size: int | None = None,
+    embedding: str | Path = "learned",
+    freeze_embedding: bool = False,
     tied: bool = True,
     embedding_dropout: float = 0.0,
     input_dropout: float = 0.15,
@@ -260,7 +267,11 @@ def train(
         validation, test: fractions of the corpus, or sources of their own; a test of 0 is none.
         tokenizer: a `tokenizer.json` or a model folder to take it from; None learns one of `kind`,
             `vocabulary_size` and `pattern` from the training text.
-        embedding_size: None takes `hidden_size`. The other sizes and dropouts are `Config`'s.
+        embedding_size: None takes `hidden_size`, or the size of the word vectors. The other sizes
+            and dropouts are `Config`'s.
+        embedding: learned from nothing; one-hot, that is none; or word vectors to begin with, a
+            file or folder that `nlp.core.vector_formats.load` reads.
+        freeze_embedding: leave the embedding as it begins; not with tied weights.
         epochs, steps, minutes: how long to train. `steps` and `minutes` replace `epochs`; of the
             two, what ends first counts.
         batch_size, window: streams of text side by side, and tokens of each in a step.
@@ -290,7 +301,9 @@ def train(
         arguments["learning_rate"] = rate
     # Everything that can be refused is refused before the folder is touched.
     Recipe.of(arguments, batches=1)
-    _config(arguments, vocabulary_size=1)
+    if freeze_embedding and tied:
+        raise UsageError("tied weights are the output's too and must learn: give --no-tied as well")
+    _config(arguments, vocabulary_size=1, vectors=_vectors(embedding))
     check_positive(batch_size=batch_size, window=window)
     check_choice("kind", kind, Kind)
     check_choice("pattern", pattern, Pattern)
@@ -328,10 +341,18 @@ def _run(
     start_id = tokenizer.end_of_text if counts.documents < rows else None
     batches = Windows(store.split("train"), rows, window, seed=seed, start_id=start_id)
     recipe = Recipe.of(arguments, len(batches))
+    vectors, size = _vectors(arguments["embedding"]), tokenizer.vocabulary_size
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LanguageModel(_config(arguments, tokenizer.vocabulary_size), tokenizer)
-    model.decoder.begin_at(token_frequencies(store.split("train"), tokenizer.vocabulary_size))
+        model = LanguageModel(_config(arguments, size, vectors), tokenizer)
+    frequencies = token_frequencies(store.split("train"), size)
+    model.decoder.begin_at(frequencies)
+    if vectors is not None:
+        texts = [tokenizer.token_bytes(token).decode(errors="replace") for token in range(size)]
+        coverage = pretrained.fill(model.decoder.embedding, texts, vectors, frequencies)
+        report(Remark(str(coverage)))
+    if arguments["freeze_embedding"] and not model.config.one_hot:
+        model.decoder.embedding.requires_grad_(False)
     checkpoint.save_config(folder.path, KIND, asdict(model.config), tokenizer.fingerprint)
     where = choose_device(recipe.device)
     report(Remark(f"a model of {checkpoint.parameter_count(model):,} parameters, on {where}"))
@@ -376,15 +397,21 @@ def _run(
     return trained
 
 
-def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config:
+def _vectors(embedding: str | Path) -> WordVectors | None:
+    """The word vectors that an embedding begins with, if it does."""
+    return None if embedding in ("learned", "one-hot") else vector_formats.load(embedding)
+
+
+def _config(
+    arguments: Mapping[str, Any], vocabulary_size: int, vectors: WordVectors | None
+) -> Config:
     names = {field.name for field in fields(Config)}
     chosen = {name: value for name, value in arguments.items() if name in names}
-    embedding_size = arguments["embedding_size"]
-    if embedding_size is None:
-        embedding_size = arguments["hidden_size"]
-    return Config(
-        **{**chosen, "vocabulary_size": vocabulary_size, "embedding_size": embedding_size}
-    )
+    if chosen["embedding_size"] is None:
+        hidden_size = arguments["hidden_size"]
+        chosen["embedding_size"] = vectors.size if vectors is not None else hidden_size
+    one_hot = arguments["embedding"] == "one-hot"
+    return Config(**{**chosen, "vocabulary_size": vocabulary_size, "one_hot": one_hot})
 
 
 def evaluate(

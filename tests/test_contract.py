@@ -34,11 +34,12 @@ class Member:
     use_empty: Callable[[Any, Path], object]  # on empty input
 
 
-def build_language_model(cell: str) -> LanguageModel:
+def build_language_model(cell: str, **options: Any) -> LanguageModel:
     torch.manual_seed(0)
     tokenizer = Tokenizer.train([TEXT], kind="characters")
     size = tokenizer.vocabulary_size
-    config = Config(size, cell=cell, embedding_size=24, hidden_size=32, layers=2)  # type: ignore[arg-type]
+    sizes = {"embedding_size": 24, "hidden_size": 32, "layers": 2}
+    config = Config(size, cell=cell, **sizes, **options)  # type: ignore[arg-type]
     return LanguageModel(config, tokenizer)
 
 
@@ -61,10 +62,10 @@ def evaluate_nothing(model: LanguageModel, folder: Path) -> object:
     return language_model.evaluate(model, folder / "empty.txt")
 
 
-def language_model_member(cell: str) -> Member:
+def language_model_member(cell: str, **options: Any) -> Member:
     return Member(
         kind=LanguageModel,
-        build=lambda: build_language_model(cell),
+        build=lambda: build_language_model(cell, **options),
         batch=language_model_batch,
         outputs=lambda model, batch: model(batch.inputs)[0],
         pad=None,
@@ -75,6 +76,7 @@ def language_model_member(cell: str) -> Member:
 
 MEMBERS = {
     "language model (lstm)": language_model_member("lstm"),
+    "language model (one-hot)": language_model_member("lstm", one_hot=True, tied=False),
     "language model (gru)": language_model_member("gru"),
     "language model (rnn)": language_model_member("rnn"),
     "language model (relu-rnn)": language_model_member("relu-rnn"),

@@ -25,10 +25,20 @@ OWNERS = {
     "rich": {"cli/display.py"},
     "accelerate": {"nlp/core/training.py"},
     "datasets": {"corpora/huggingface.py"},
-    "matplotlib": {"nlp/core/curves.py"},
+    "matplotlib": {"nlp/core/curves.py", "nlp/core/word_map.py"},
     "prompt_toolkit": {"cli/interactive.py"},
     "tokenizers": {"nlp/core/token_engine.py"},
-    "gensim": {"corpora/wikipedia.py", "corpora/wikitext.py"},
+    "gensim": {
+        "corpora/wikipedia.py",
+        "corpora/wikitext.py",
+        "nlp/core/vector_formats.py",
+        "nlp/core/word_engines.py",
+    },
+    "bokeh": {"nlp/core/word_page.py"},
+    "scipy": {"nlp/core/word_evaluation.py"},
+    "sklearn": {"nlp/core/word_map.py"},
+    "umap": {"nlp/core/word_map.py"},
+    "usearch": {"nlp/core/word_vectors.py"},
 }
 
 

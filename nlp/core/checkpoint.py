@@ -15,12 +15,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from corpora.errors import UsageError
 from corpora.writing import replacing, write_text
+
+if TYPE_CHECKING:  # word vectors are read without torch
+    from torch import Tensor, nn
 
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "config.json",

@@ -37,6 +37,7 @@ class Decoder(nn.Module):
             layer's outputs.
         locked_dropout: the latter three draw one mask per row for all positions.
         weight_drop: on the recurrent weights.
+        one_hot: a token is read as a row of zeros with a single 1, without an embedding; not tied.
     """
 
     def __init__(
@@ -54,14 +55,15 @@ class Decoder(nn.Module):
         output_dropout: float = 0.0,
         locked_dropout: bool = True,
         weight_drop: float = 0.0,
+        one_hot: bool = False,
     ) -> None:
         super().__init__()
-        self.vocabulary_size, self.tied = vocabulary_size, tied
+        self.vocabulary_size, self.tied, self.one_hot = vocabulary_size, tied, one_hot
         self.embedding_dropout, self.input_dropout = embedding_dropout, input_dropout
         self.output_dropout, self.locked_dropout = output_dropout, locked_dropout
         self.recurrent = Recurrent(
             cell,
-            embedding_size,
+            vocabulary_size if one_hot else embedding_size,
             hidden_size,
             layers,
             dropout=dropout,
@@ -69,9 +71,10 @@ class Decoder(nn.Module):
             weight_drop=weight_drop,
             output_size=embedding_size if tied else None,
         )
-        self.embedding = nn.Parameter(torch.empty(vocabulary_size, embedding_size))
         self.output_bias = nn.Parameter(torch.zeros(vocabulary_size))
-        nn.init.uniform_(self.embedding, -0.1, 0.1)
+        if not one_hot:
+            embedding = torch.empty(vocabulary_size, embedding_size)
+            self.embedding = nn.Parameter(nn.init.uniform_(embedding, -0.1, 0.1))
         if not tied:
             weight = torch.empty(vocabulary_size, self.recurrent.output_size)
             self.output_weight = nn.Parameter(nn.init.uniform_(weight, -0.1, 0.1))
@@ -97,11 +100,16 @@ class Decoder(nn.Module):
 
         With `sparse` the table's gradient is a sparse one, as long as nothing else adds to it.
         """
-        vectors = F.embedding(ids, self.embedding, sparse=sparse)
+        vectors = self._read(ids, sparse=sparse)
         if self.training and self.embedding_dropout:
             kept = keep_mask(vectors, (self.vocabulary_size, 1), self.embedding_dropout)
             vectors = vectors * kept[ids]
         return vectors
+
+    def _read(self, ids: Tensor, *, sparse: bool = False) -> Tensor:
+        if self.one_hot:
+            return F.one_hot(ids, self.vocabulary_size).to(self.output_bias)
+        return F.embedding(ids, self.embedding, sparse=sparse)
 
     def hidden(
         self, ids: Tensor, state: State | None = None, *, sparse: bool = False
@@ -126,7 +134,7 @@ class Decoder(nn.Module):
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """One token a row, as in evaluation: `[batch]` to logits `[batch, vocabulary_size]` and the
         next state."""
-        outputs, state = self.recurrent.step(F.embedding(token, self.embedding), state)
+        outputs, state = self.recurrent.step(self._read(token), state)
         return self.logits(outputs), state
 
     def fast_step(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
@@ -142,7 +150,7 @@ class Decoder(nn.Module):
         half = weight.half()
 
         def step(token: Tensor, state: State) -> tuple[Tensor, State]:
-            outputs, state = self.recurrent.step(F.embedding(token, self.embedding), state)
+            outputs, state = self.recurrent.step(self._read(token), state)
             return F.linear(outputs.half(), half).float() + self.output_bias, state
 
         return step

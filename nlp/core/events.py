@@ -33,6 +33,16 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """A whole pass over the corpus is done."""
+
+    number: int  # from 1
+    epochs: int
+    loss: float  # nats per prediction
+    words_per_second: float  # read so far
+
+
+@dataclass(frozen=True)
 class Remark:
     """Something to tell: a sample of what the model writes, why the run ends."""
 
@@ -40,4 +50,4 @@ class Remark:
     kind: Literal["note", "sample"] = "note"
 
 
-Event = Progress | Evaluation | Remark
+Event = Progress | Evaluation | Epoch | Remark
