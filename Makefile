@@ -28,6 +28,7 @@ bench: $(READY)  ## side by side with the peers; UNROLLED_DATA names the folder 
 	$(BIN)/python -m bench.sampling
 	$(BIN)/python -m bench.shakespeare
 	$(BIN)/python -m bench.wikitext2
+	$(BIN)/python -m bench.embeddings
 
 gpu-check:  ## what a GPU should show, in the Python at hand: PYTHON=python3
 	PYTHONPATH=. $(PYTHON) -m bench.gpu_check

@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ from statistics import mean
 from typing import Any
 
 from bench.data import data_folder
-from bench.harness import alternate, save, table, use_cores
+from bench.harness import alternate, peak_memory, save, table, use_cores
 
 SETTINGS: dict[str, Any] = {"size": 100, "window": 5, "negatives": 5, "epochs": 5, "min_count": 5}
 ASKED = ("king", "water", "london", "war", "seven", "ship", "god", "music", "green", "president")
@@ -122,19 +124,39 @@ def quality(path: Path, device: str, seeds: int) -> tuple[list[dict[str, Any]], 
     return rows, neighbours
 
 
+def memory(path: Path) -> dict[str, Any]:
+    """Peak memory of training an epoch on the file, and on four times as much of the same."""
+    peaks = {}
+    for times in (1, 4):
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(times):
+                (Path(folder) / f"{number}.txt").symlink_to(path)
+            command = [sys.executable, "-m", "bench.embeddings", "--peak", folder]
+            ran = subprocess.run(command, capture_output=True, text=True, check=True)
+            peaks[f"peak_mb_{times}x"] = int(ran.stdout.split()[-1]) >> 20
+    return peaks
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="rounds of the speed test")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each engine for quality")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.device == "cpu":
         use_cores(2)
+    if arguments.peak:
+        ours(Path(arguments.peak), epochs=1, workers=2)
+        print(peak_memory())
+        return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "corpus.txt"
         words = write_corpus(path)
         fast = speed(path, words, arguments.device, arguments.repeats)
         print(fast)
+        peaks = memory(path)
+        print(peaks)
         rows, neighbours = quality(path, arguments.device, arguments.seeds)
     means = {
         engine: {
@@ -147,7 +169,13 @@ def main() -> None:
     print(table(headings, [[name, *values.values()] for name, values in means.items()]))
     for engine, found in neighbours.items():
         print(table([engine, "nearest"], [[w, ", ".join(near)] for w, near in found.items()]))
-    results = {"settings": SETTINGS, "speed": fast, "quality": rows, "means": means}
+    results = {
+        "settings": SETTINGS,
+        "speed": fast,
+        "memory": peaks,
+        "quality": rows,
+        "means": means,
+    }
     name = "embeddings" if arguments.device == "cpu" else f"embeddings_{arguments.device}"
     print(save(name, {**results, "neighbours": neighbours}, packages=("torch", "gensim")))
 

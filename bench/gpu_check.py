@@ -1,26 +1,31 @@
 """All that a CUDA device should show, in one command: `make gpu-check`.
 
-Runs the tests marked `gpu`, then trains ours and the plain torch.nn peer in turn on generated
-tokens (no data set is needed), and writes bench/results/gpu.json.
+Runs the tests marked `gpu`, trains ours and the plain torch.nn peer in turn on generated tokens (no
+data set is needed), then word vectors, beside gensim on all cores where it is installed; and writes
+bench/results/gpu.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from bench import embeddings
 from bench.harness import alternate, save, table
 from bench.language_model import BATCH, SHAPES, WINDOW, Plain, pair, plain_loss
 from nlp.core.batching import Windows
 from nlp.core.scoring import mean_loss
 
 # The files that hold tests marked `gpu`; others want packages that a GPU machine may lack.
-TESTS = ("tests/test_recurrent.py", "tests/test_losses.py", "tests/test_contract.py")
+TESTS = tuple(f"tests/test_{name}.py" for name in ("recurrent", "losses", "contract", "word2vec"))
 
 
 def zipfian(vocabulary: int, tokens: int) -> np.ndarray:
@@ -61,6 +66,23 @@ def measure(shape: tuple[int, int, int], steps: int) -> dict[str, Any]:
     }
 
 
+def measure_word_vectors(words: int = 20_000_000) -> dict[str, Any]:
+    """Words per second on generated lines; without gensim, of ours alone."""
+    draw = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "words.txt"
+        with path.open("w", encoding="utf-8") as file:
+            for _ in range(words // 1_000_000):
+                ids = (draw.zipf(1.2, 1_000_000) - 1) % 100_000
+                file.writelines(" ".join(map(str, line)) + "\n" for line in ids.reshape(-1, 20))
+        if importlib.util.find_spec("gensim"):
+            return embeddings.speed(path, words, "cuda", repeats=2)
+        options = {"splitting": "white-space", "lowercase": False, "engine": "torch"}
+        trained = embeddings.ours(path, device="cuda", **options)
+        speed = round(trained.words_per_second)
+        return {"words": words, "ours_words_per_second": speed, "losses": trained.losses}
+
+
 def _loss(plain: Plain, held_out: Windows) -> float:
     plain.model.eval()
     return plain_loss(plain, held_out)
@@ -87,7 +109,14 @@ def main() -> None:
         for r in results
     ]
     print(table(headings, rows))
-    facts = {"device": torch.cuda.get_device_name(), "tests_passed": tests == 0, "shapes": results}
+    word_vectors = measure_word_vectors()
+    print(word_vectors)
+    facts = {
+        "device": torch.cuda.get_device_name(),
+        "tests_passed": tests == 0,
+        "shapes": results,
+        "word_vectors": word_vectors,
+    }
     print(save("gpu", facts, packages=("torch", "accelerate")))
     sys.exit(tests)
 

@@ -119,10 +119,37 @@ def tokenizer(results: dict[str, Any]) -> list[str]:
     return markdown("Tokenizing", headings, rows)
 
 
+def embeddings(results: dict[str, Any]) -> list[str]:
+    speed = results["speed"]
+    rows = [
+        (
+            f"engine {name}",
+            f"{means['analogies_percent']:.1f}%",
+            f"{means['wordsim353']:.3f}",
+            f"{means['simlex999']:.3f}",
+        )
+        for name, means in results["means"].items()
+    ]
+    seeds = len(results["quality"]) // len(results["means"])
+    headings = [
+        f"skip-gram, {results['settings']['size']} features, mean of {seeds} seeds",
+        "analogies",
+        "WordSim-353",
+        "SimLex-999",
+    ]
+    title = f"Word vectors of {speed['words'] / 1e6:.1f} million words"
+    told = (
+        f"Training end to end, on {speed['workers']} cores: "
+        f"{speed['ours_words_per_second']:,} words/s, plain gensim with `corpus_file` "
+        f"{speed['gensim_words_per_second']:,}: **{speed['times_as_fast']:.2f}x**."
+    )
+    return [*markdown(title, headings, rows), told, ""]
+
+
 def main() -> None:
     parts: list[str] = []
     machine: dict[str, Any] = {}
-    tables = (language_model, sampling, shakespeare, wikitext2, tokenizer)
+    tables = (language_model, sampling, shakespeare, wikitext2, tokenizer, embeddings)
     for table in tables:
         results = read(table.__name__)
         if results is not None:

@@ -32,7 +32,7 @@ def test_what_a_word_is(text: str, expected: str) -> None:
 
 def test_white_space_alone_can_part_words() -> None:
     text = "New\u2003York ,\tU.S. \r\n\x0b @-@"
-    assert clean(text, splitting="white-space", lowercase=False) == "New York , U.S. \n @-@"
+    assert clean(text, splitting="white-space", lowercase=False) == "New York , U.S.  \n  @-@"
 
 
 @given(st.text(alphabet=st.sampled_from("aB'’ .\n_é5-")))

@@ -13,7 +13,7 @@ import numpy as np
 from nlp.core.word2vec import Algorithm, Tree
 from nlp.core.words import WordCounts
 
-PREDICTIONS = 100_000  # in the sample, at most
+PREDICTIONS = 50_000  # in the sample, at most
 _ROWS = 4096  # of them at once
 
 
