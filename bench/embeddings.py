@@ -105,6 +105,7 @@ def speed(path: Path, words: int, device: str, repeats: int) -> dict[str, Any]:
         "ours_words_per_second": round(read / times["ours"].median),
         "gensim_words_per_second": round(read / times["gensim"].median),
         "times_as_fast": round(times["ours"].times_as_fast_as(times["gensim"]), 3),
+        "seconds": {name: [round(s, 1) for s in timing.seconds] for name, timing in times.items()},
     }
 
 
@@ -139,7 +140,7 @@ def memory(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=3, help="rounds of the speed test")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of the speed test")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each engine for quality")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
