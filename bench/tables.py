@@ -141,7 +141,8 @@ def embeddings(results: dict[str, Any]) -> list[str]:
     told = (
         f"Training end to end, on {speed['workers']} cores: "
         f"{speed['ours_words_per_second']:,} words/s, plain gensim with `corpus_file` "
-        f"{speed['gensim_words_per_second']:,}: {speed['times_as_fast']:.2f}x. {speed.get('note', '')}"
+        f"{speed['gensim_words_per_second']:,}: {speed['times_as_fast']:.2f}x. "
+        f"{speed.get('note', '')}"
     ).rstrip()
     return [*markdown(title, headings, rows), told, ""]
 
