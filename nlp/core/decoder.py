@@ -59,6 +59,7 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.vocabulary_size, self.tied, self.one_hot = vocabulary_size, tied, one_hot
+        self.cell = cell
         self.embedding_dropout, self.input_dropout = embedding_dropout, input_dropout
         self.output_dropout, self.locked_dropout = output_dropout, locked_dropout
         self.recurrent = Recurrent(
@@ -145,7 +146,9 @@ class Decoder(nn.Module):
         """
         weight = self._output_weight().detach()
         on_cpu = weight.device.type == "cpu"
-        if not on_cpu or weight.numel() < HALF_FROM or not cpu_has_float16():
+        # Nothing bounds the outputs of a relu: they may be too large for float16.
+        bounded = self.cell != "relu-rnn"
+        if not (on_cpu and bounded and weight.numel() >= HALF_FROM and cpu_has_float16()):
             return self.step
         half = weight.half()
 

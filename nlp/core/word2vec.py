@@ -32,7 +32,7 @@ Objective = Literal["negative-sampling", "hierarchical-softmax"]
 BLOCK = 64  # positions whose neighbours overlap
 DRAWN = 512  # words drawn for a batch
 # Of |v|^2, what a prediction that reads v bends the loss by. No direction bends more than 1/4 of
-# it; a quarter of that was stable on texts of eleven and of seventy thousand distinct words, and
+# it; a quarter of that was stable on texts of eleven and of forty thousand distinct words, and
 # learned in thousands of positions at once what one pair after the other learns.
 BEND = 1 / 16
 
