@@ -62,3 +62,39 @@ def wikitext2_ids(vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
         for name in ("train", "valid")
     )
     return train, validation
+
+
+def wnut17() -> dict[str, Path]:
+    """WNUT-17 (Derczynski et al. 2017), emerging entities of six types: the files of `train`, `dev`
+    and `test`, a word and its tag on a line with a tabulator between."""
+    return {
+        split: data_folder() / "ner/wnut17" / f"{split}.conll" for split in ("train", "dev", "test")
+    }
+
+
+def wikiann() -> dict[str, Path]:
+    """English WikiANN in the splits of Rahimi et al. (2019), files as `wnut17`'s: without the
+    language that stands before each word, kept in the system's folder for temporary files."""
+    kept = Path(tempfile.gettempdir()) / "unrolled-bench-wikiann"
+    kept.mkdir(exist_ok=True)
+    files = {}
+    for split in ("train", "dev", "test"):
+        files[split] = kept / f"{split}.conll"
+        with gzip.open(
+            data_folder() / "ner/wikiann-en" / f"{split}.gz", "rt", encoding="utf-8"
+        ) as file:
+            lines = [line.removeprefix("en:") for line in file]
+        files[split].write_text("".join(lines), encoding="utf-8")
+    return files
+
+
+def polarity() -> list[tuple[str, str]]:
+    """Sentence polarity v1.0 (Pang & Lee 2005): 10,662 sentences, each with `neg` or `pos`."""
+    folder = data_folder() / "classification"
+    return [
+        (line.strip(), label)
+        for label in ("neg", "pos")
+        # not splitlines: some sentences hold Latin-1's sign for a next line
+        for line in (folder / f"rt-polarity.{label}").read_text(encoding="latin-1").split("\n")
+        if line.strip()
+    ]

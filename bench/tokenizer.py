@@ -30,8 +30,8 @@ import numpy as np
 
 import corpora
 from bench.harness import alternate, peak_memory, save, table, use_cores
-from nlp.core.token_engine import cut
 from nlp.core.tokenizer import Tokenizer
+from nlp.core.tokens.token_engine import cut
 
 PACKAGES = ("tokenizers", "fastokens", "tiktoken", "numpy")
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

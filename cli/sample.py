@@ -158,9 +158,4 @@ def load_model(folder: str, device: str) -> tuple[LanguageModel, Tokenizer]:
     from nlp.language_model import LanguageModel
 
     model = LanguageModel.from_pretrained(folder, device=device)
-    if model.tokenizer is None:
-        raise UsageError(
-            f"{folder}: the model has no tokenizer and knows token ids only, no text. Save it "
-            "with a tokenizer."
-        )
-    return model, model.tokenizer
+    return model, model.text_tokenizer()

@@ -152,7 +152,7 @@ def report(
         unrolled tokenize report -T model test.txt --train train.txt --beside gpt2
         unrolled tokenize report -T model            (on the bundled Wikipedia sample)
     """
-    from nlp.core.token_report import compression_report, gpt2_tokenizer
+    from nlp.core.tokens.token_report import compression_report, gpt2_tokenizer
 
     options = {"text_column": text_column, "encoding_errors": encoding_errors}
     texts: dict[str, Iterator[Passage]] = {}

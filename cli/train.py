@@ -73,6 +73,7 @@ def train_lm(
     ] = "learned",
     freeze_embedding: Annotated[bool, _option("Leave it as it begins.", MODEL)] = False,
     tied: Annotated[bool, _option("Output weights are the embedding's.", MODEL)] = True,
+    backward: Annotated[bool, _option("Read texts from their end; for taggers.", MODEL)] = False,
     embedding_dropout: Annotated[float, _option("Whole tokens.", REGULARISATION)] = 0.0,
     input_dropout: Annotated[float, _option("Features of the tokens.", REGULARISATION)] = 0.15,
     dropout: Annotated[float, _option("Between layers.", REGULARISATION)] = 0.2,
@@ -165,6 +166,9 @@ def train_lm(
     if trained.results:
         rows = {name: result_row(result) for name, result in trained.results.items()}
         display.comparison("on the test split", RESULT_COLUMNS, rows)
+    if backward:
+        typer.echo(f"The model is in {output}, for: unrolled train-tagger --language-model {output}")
+        return
     typer.echo(f"The model is in {output}. Try: unrolled sample {output} --prompt ...")
 
 

@@ -12,9 +12,12 @@ from cli.word_vectors import Limit, Vectors, load_vectors, print_facts, print_js
 from corpora.errors import UsageError, check_choice
 
 if TYPE_CHECKING:
-    from nlp.core.word_evaluation import PairScores, Section
+    from nlp.core.words.word_evaluation import PairScores, Section
 
-RESTRICT, METHOD = 30_000, "3CosAdd"  # as nlp.core.word_evaluation has them; a test compares them
+RESTRICT, METHOD = (
+    30_000,
+    "3CosAdd",
+)  # the evaluation's own; a test compares them
 TOTALS = ("semantic", "syntactic", "total")
 
 
@@ -46,8 +49,8 @@ def evaluate(
         unrolled words evaluate vectors --pairs wordsim353 --pairs MEN_dataset_natural_form_full
         unrolled words evaluate glove.6B.50d.txt --analogies questions-words --restrict 0 --json
     """
-    from nlp.core import word_evaluation
-    from nlp.core.word_vectors import AnalogyMethod
+    from nlp.core.words import word_evaluation
+    from nlp.core.words.word_vectors import AnalogyMethod
 
     check_choice("method", method, AnalogyMethod)
     if pairs and not analogies and (restrict, method) != (RESTRICT, METHOD):

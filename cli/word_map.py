@@ -48,7 +48,7 @@ def draw(
         unrolled words map vectors -o map.png --method pca
         unrolled words map vectors -o p.png --pairs king:queen,man:woman
     """
-    from nlp.core.word_map import draw_map, draw_pairs, project, require
+    from nlp.core.words.word_map import draw_map, draw_pairs, project, require
 
     is_page = output.suffix.lower() in (".html", ".htm")
     if not is_page and output.suffix.lower() != ".png":
@@ -71,7 +71,7 @@ def draw(
         facts |= {"words": len(shown), "method": method, "seed": seed}
         title = f"{vectors.resolve().name}: {len(shown):,} words by {method}"
         if is_page:
-            from nlp.core.word_page import write_page
+            from nlp.core.words.word_page import write_page
 
             write_page(output, loaded, shown, points, title=title)
         else:

@@ -13,7 +13,7 @@ import typer
 from cli.format import finite, visible
 
 if TYPE_CHECKING:
-    from nlp.core.word_vectors import WordVectors
+    from nlp.core.words.word_vectors import WordVectors
 
 Vectors = Annotated[
     Path,
@@ -29,7 +29,7 @@ Limit = Annotated[
 
 def load_vectors(path: Path, limit: int | None) -> WordVectors:
     """The vectors of a file or folder, or of its first words."""
-    from nlp.core.vector_formats import load
+    from nlp.core.words.vector_formats import load
 
     return load(path, limit=limit)
 

@@ -20,7 +20,7 @@ from cli.word_vectors import (
 )
 
 if TYPE_CHECKING:
-    from nlp.core.word_vectors import Neighbour
+    from nlp.core.words.word_vectors import Neighbour
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
@@ -160,7 +160,7 @@ def convert(
         unrolled words convert vectors vectors.bin
         unrolled words convert glove.6B.50d.txt glove.safetensors --limit 100000
     """
-    from nlp.core import vector_formats
+    from nlp.core.words import vector_formats
 
     loaded = load_vectors(vectors, limit)
     vector_formats.save(loaded, output)

@@ -34,7 +34,7 @@ from corpora.text import File, blocks
 NAMES = ("train", "validation", "test")
 FEWEST_DOCUMENTS = 10
 _NEARBY = 4096  # characters after a nominal cut that are searched for a line break or a space
-_OWN_NAMES = {
+OWN_NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "dev", "val"),
     "test": ("test",),
@@ -106,7 +106,7 @@ def splits(
             held_out = [_repeatable(item) for item in resolve(wanted)]
             own[name] = Split(name, partial(passages, held_out, options))
     shares = {
-        name: Fraction(0) if name in own else _share(name, wanted)
+        name: Fraction(0) if name in own else share(name, wanted)
         for name, wanted in (("validation", validation), ("test", test))
     }
     whole = own["train"].open if "train" in own else partial(passages, inputs, options)
@@ -117,7 +117,8 @@ def splits(
     return Splits(taken["train"], taken["validation"], taken["test"], rule)
 
 
-def _share(name: str, fraction: Any) -> Fraction:
+def share(name: str, fraction: Any) -> Fraction:
+    """What is held out, exactly as it was typed. `UsageError` where it is no such share."""
     lowest = "above 0" if name == "validation" else "0 or above"
     if not (0 <= fraction < 1) or (name == "validation" and fraction == 0):
         raise UsageError(
@@ -135,7 +136,7 @@ def _own_splits(inputs: list[Input], options: Options) -> dict[str, Split]:
         found = huggingface.split_names(inputs[0], streaming=options.streaming)
     own = {
         name: Split(name, partial(passages, inputs, options._replace(split=split)))
-        for name, aliases in _OWN_NAMES.items()
+        for name, aliases in OWN_NAMES.items()
         if (split := next((alias for alias in aliases if alias in found), None))
     }
     return own if "train" in own else {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nlp.core.decoding import Greedy, Sampling
     from nlp.core.tokenizer import Tokenizer
-    from nlp.core.word_vectors import WordVectors
+    from nlp.core.words.word_vectors import WordVectors
     from nlp.language_model import LanguageModel
 
 __all__ = ["Greedy", "LanguageModel", "Sampling", "Tokenizer", "WordVectors"]
@@ -19,7 +19,7 @@ _HOMES = {
     "LanguageModel": "nlp.language_model",
     "Sampling": "nlp.core.decoding",
     "Tokenizer": "nlp.core.tokenizer",
-    "WordVectors": "nlp.core.word_vectors",
+    "WordVectors": "nlp.core.words.word_vectors",
 }
 
 

@@ -32,17 +32,18 @@ import torch
 from corpora.errors import UsageError, check_choice, check_positive, writing_to
 from corpora.reader import Source, read
 from corpora.wikipedia import LICENCE
-from nlp.core import checkpoint, vector_formats
+from nlp.core import checkpoint
 from nlp.core.device import choose_device
 from nlp.core.events import Epoch, Event, Remark
 from nlp.core.model_card import write_card
 from nlp.core.run_folder import RunFolder
 from nlp.core.training_state import FOLDER
-from nlp.core.word2vec import Algorithm, Objective, huffman_tree
-from nlp.core.word_engines import Tables, Task, join_phrases, train_gensim, train_torch
-from nlp.core.word_loss import SampledLoss
-from nlp.core.word_vectors import WordVectors
-from nlp.core.words import Splitting, WordCounts, excerpts, write_words
+from nlp.core.words import vector_formats
+from nlp.core.words.word2vec import Algorithm, Objective, huffman_tree
+from nlp.core.words.word_counts import Splitting, WordCounts, excerpts, write_words
+from nlp.core.words.word_engines import Tables, Task, join_phrases, train_gensim, train_torch
+from nlp.core.words.word_loss import SampledLoss
+from nlp.core.words.word_vectors import WordVectors
 
 KIND = "embeddings"
 SAMPLE = "wikipedia-sample"

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from corpora.errors import UsageError, check_choice, check_positive, check_probability
 from corpora.reader import Source
 from corpora.wikipedia import LICENCE
-from nlp.core import checkpoint, curves, pretrained, scoring, vector_formats
+from nlp.core import checkpoint, curves, pretrained, scoring
 from nlp.core.baselines import measure_baselines
 from nlp.core.batching import Window, Windows, token_frequencies
 from nlp.core.decoder import Decoder
@@ -46,7 +46,8 @@ from nlp.core.run_folder import RunFolder
 from nlp.core.scoring import Perplexity, Score, corpus_perplexity
 from nlp.core.tokenizer import Kind, Pattern, Tokenizer
 from nlp.core.training import Outcome, fit
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words import vector_formats
+from nlp.core.words.word_vectors import WordVectors
 
 KIND = "language-model"
 SAMPLE = "wikipedia-sample"
@@ -73,6 +74,7 @@ class Config:
     output_dropout: float = 0.25  # before the softmax
     locked_dropout: bool = True  # the latter three: one mask for all positions
     weight_drop: float = 0.2  # recurrent weights
+    backward: bool = False  # reads texts from their end; for taggers, it neither scores nor writes
 
     def __post_init__(self) -> None:
         sizes = ("vocabulary_size", "hidden_size", "embedding_size", "layers")
@@ -91,21 +93,7 @@ class LanguageModel(nn.Module):
     def __init__(self, config: Config, tokenizer: Tokenizer | None = None) -> None:
         super().__init__()
         self.config, self.tokenizer = config, tokenizer
-        self.decoder = Decoder(
-            config.vocabulary_size,
-            config.embedding_size,
-            config.hidden_size,
-            config.layers,
-            config.cell,
-            tied=config.tied,
-            embedding_dropout=config.embedding_dropout,
-            input_dropout=config.input_dropout,
-            dropout=config.dropout,
-            output_dropout=config.output_dropout,
-            locked_dropout=config.locked_dropout,
-            weight_drop=config.weight_drop,
-            one_hot=config.one_hot,
-        )
+        self.decoder = Decoder.of(asdict(config))
 
     @property
     def device(self) -> torch.device:
@@ -147,7 +135,7 @@ class LanguageModel(nn.Module):
         stop: tuple[str, ...] = (),
     ) -> list[str]:
         """Continuations of `prompt`, without it; see `nlp.core.decoding.generate` for more."""
-        tokenizer = self._own_tokenizer()
+        tokenizer = self.text_tokenizer()
         generations = generate(
             self,
             tokenizer.encode(prompt, allowed_special="all"),
@@ -162,7 +150,7 @@ class LanguageModel(nn.Module):
 
     def score(self, text: str, *, context: str = "", top: int = 3) -> Score:
         """The probability of `text`, token by token; see `nlp.core.scoring.score` for more."""
-        return scoring.score(self, self._own_tokenizer(), text, context=context, top=top)
+        return scoring.score(self, self.text_tokenizer(), text, context=context, top=top)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes the model's folder: `config.json`, `model.safetensors`, `tokenizer.json`."""
@@ -196,9 +184,12 @@ class LanguageModel(nn.Module):
         checkpoint.load_weights(model, folder)
         return model.to(choose_device(device)).eval()
 
-    def _own_tokenizer(self) -> Tokenizer:
+    def text_tokenizer(self) -> Tokenizer:
+        """What texts are scored and written with. `UsageError` where the model does neither."""
         if self.tokenizer is None:
             raise UsageError("this model has no tokenizer: it knows token ids only")
+        if self.config.backward:
+            raise UsageError("this model reads backward: it is for taggers, and knows no beginning")
         return self.tokenizer
 
 
@@ -230,6 +221,7 @@ def train(
     embedding: str | Path = "learned",
     freeze_embedding: bool = False,
     tied: bool = True,
+    backward: bool = False,
     embedding_dropout: float = 0.0,
     input_dropout: float = 0.15,
     dropout: float = 0.2,
@@ -270,8 +262,10 @@ def train(
         embedding_size: None takes `hidden_size`, or the size of the word vectors. The other sizes
             and dropouts are `Config`'s.
         embedding: learned from nothing; one-hot, that is none; or word vectors to begin with, a
-            file or folder that `nlp.core.vector_formats.load` reads.
+            file or folder that `nlp.core.words.vector_formats.load` reads.
         freeze_embedding: leave the embedding as it begins; not with tied weights.
+        backward: reads every text from its end to its beginning; for taggers, which need a model
+            of each direction.
         epochs, steps, minutes: how long to train. `steps` and `minutes` replace `epochs`; of the
             two, what ends first counts.
         batch_size, window: streams of text side by side, and tokens of each in a step.
@@ -335,11 +329,12 @@ def _run(
         report=lambda text: report(Remark(text)),
     )
     store, tokenizer = data
+    order = slice(None, None, -1 if arguments["backward"] else 1)
     seed, window = arguments["seed"], arguments["window"]
     counts, rows = store.header.splits["train"], arguments["batch_size"]
     # A text of few documents shows the model few beginnings: then each stream is one more.
     start_id = tokenizer.end_of_text if counts.documents < rows else None
-    batches = Windows(store.split("train"), rows, window, seed=seed, start_id=start_id)
+    batches = Windows(store.split("train")[order], rows, window, seed=seed, start_id=start_id)
     recipe = Recipe.of(arguments, len(batches))
     vectors, size = _vectors(arguments["embedding"]), tokenizer.vocabulary_size
     with torch.random.fork_rng():
@@ -356,7 +351,7 @@ def _run(
     checkpoint.save_config(folder.path, KIND, asdict(model.config), tokenizer.fingerprint)
     where = choose_device(recipe.device)
     report(Remark(f"a model of {checkpoint.parameter_count(model):,} parameters, on {where}"))
-    validation = store.split("validation")
+    validation = store.split("validation")[order]
     # Side by side is faster; each stream should still be long against its cold start.
     streams = max(1, min(arguments["batch_size"], len(validation) // (8 * window)))
     held_out = Windows(validation, streams, min(window, max(1, len(validation) - 1)))
@@ -367,12 +362,13 @@ def _run(
         folder=folder.path,
         evaluate=lambda: scoring.mean_loss(model, held_out),
         in_units=lambda loss, split: scoring.in_units(loss, store.header.splits[split]),
-        sample=lambda: model.sample(max_tokens=60, seed=seed)[0],
+        sample=None if model.config.backward else lambda: model.sample(max_tokens=60, seed=seed)[0],
         report=report,
         resume=resume and folder.has_state(),
     )
     results: dict[str, Perplexity] = {}
-    if outcome.ended != "interrupted" and store.header.splits["test"].tokens:
+    measurable = outcome.ended != "interrupted" and not model.config.backward
+    if measurable and store.header.splits["test"].tokens:
         begin = tokenizer.end_of_text
         results["this model"] = scoring.split_perplexity(model, store, "test", begin)
         if arguments["baselines"]:
@@ -431,7 +427,7 @@ def evaluate(
     """
     if not isinstance(model, LanguageModel):
         model = LanguageModel.from_pretrained(model)
-    tokenizer = model._own_tokenizer()
+    tokenizer = model.text_tokenizer()
     ids, counts = encode_whole(tokenizer, corpus, reading)
     return corpus_perplexity(
         model,

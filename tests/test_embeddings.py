@@ -13,10 +13,10 @@ import pytest
 
 from cli import embeddings as command
 from corpora.errors import UsageError
-from nlp.core import vector_formats
 from nlp.core.events import Epoch, Event
-from nlp.core.word_loss import SampledLoss
-from nlp.core.words import WordCounts
+from nlp.core.words import vector_formats
+from nlp.core.words.word_counts import WordCounts
+from nlp.core.words.word_loss import SampledLoss
 from nlp.embeddings import TrainedEmbeddings, train_embeddings
 
 pytest.importorskip("gensim")

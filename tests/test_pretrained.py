@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from corpora.errors import UsageError
-from nlp.core import vector_formats
 from nlp.core.events import Event, Remark
 from nlp.core.pretrained import fill
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words import vector_formats
+from nlp.core.words.word_vectors import WordVectors
 from nlp.language_model import LanguageModel, train
 
 VECTORS = WordVectors(

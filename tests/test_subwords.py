@@ -9,7 +9,7 @@ from gensim.models.fasttext_inner import compute_ngrams_bytes, ft_hash_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp.core.subwords import Subwords
+from nlp.core.words.subwords import Subwords
 
 any_word = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 

@@ -10,9 +10,9 @@ import pytest
 import tokenizers
 
 from corpora.errors import UsageError
-from nlp.core.token_engine import PROBE
-from nlp.core.token_formats import merges_of_ranks
 from nlp.core.tokenizer import END_OF_TEXT, Tokenizer
+from nlp.core.tokens.token_engine import PROBE
+from nlp.core.tokens.token_formats import merges_of_ranks
 
 TEXT = inspect.getsource(argparse) + "".join(PROBE) * 3
 BPE = {

@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 
 from corpora.errors import UsageError
 from corpora.passage import Passage
-from nlp.core import token_engine
-from nlp.core.token_engine import PROBE, cut
-from nlp.core.token_report import compression_report
 from nlp.core.tokenizer import END_OF_TEXT, Tokenizer
-from nlp.core.vocabulary import GPT4_PATTERN
+from nlp.core.tokens import token_engine
+from nlp.core.tokens.token_engine import PROBE, cut
+from nlp.core.tokens.token_report import compression_report
+from nlp.core.tokens.vocabulary import GPT4_PATTERN
 
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 TEXT = inspect.getsource(argparse) + inspect.getsource(textwrap) + "".join(PROBE) * 3

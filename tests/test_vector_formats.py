@@ -18,9 +18,9 @@ from hypothesis.extra import numpy as arrays
 
 from corpora.errors import UsageError
 from nlp.core import checkpoint
-from nlp.core.vector_formats import load, read_counts, save, write_counts
-from nlp.core.word2vec_files import write_binary
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words.vector_formats import load, read_counts, save, write_counts
+from nlp.core.words.word2vec_files import write_binary
+from nlp.core.words.word_vectors import WordVectors
 
 DRAW = np.random.default_rng(5)
 WORDS = ["the", "naïve", "猫", "x-y", "New_York", "0"]

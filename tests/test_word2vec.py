@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nlp.core.word2vec import BLOCK, Tree, Window, Word2Vec, huffman_tree, windows
-from nlp.core.words import BREAK
+from nlp.core.words.word2vec import BLOCK, Tree, Window, Word2Vec, huffman_tree, windows
+from nlp.core.words.word_counts import BREAK
 
 WORDS, SIZE, NEGATIVES = 12, 5, 3
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from corpora.errors import UsageError
-from nlp.core.word_evaluation import BUNDLED, Section, analogies, pairs
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words.word_evaluation import BUNDLED, Section, analogies, pairs
+from nlp.core.words.word_vectors import WordVectors
 
 logging.getLogger("gensim").setLevel(logging.WARNING)
 same_folder = settings(

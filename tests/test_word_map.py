@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.errors import UsageError
-from nlp.core import word_map, word_page
-from nlp.core.subwords import Subwords
-from nlp.core.word_map import draw_map, draw_pairs, project
-from nlp.core.word_page import write_page
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words import word_map, word_page
+from nlp.core.words.subwords import Subwords
+from nlp.core.words.word_map import draw_map, draw_pairs, project
+from nlp.core.words.word_page import write_page
+from nlp.core.words.word_vectors import WordVectors
 
 PNG = b"\x89PNG\r\n\x1a\n"
 HOSTILE = [

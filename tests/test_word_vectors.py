@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.errors import UsageError
-from nlp.core.subwords import Subwords
-from nlp.core.vector_formats import load, save
-from nlp.core.word_vectors import Neighbour, WordVectors
+from nlp.core.words.subwords import Subwords
+from nlp.core.words.vector_formats import load, save
+from nlp.core.words.word_vectors import Neighbour, WordVectors
 
 WORDS = [f"w{number}" for number in range(60)]
 MATRIX = np.random.default_rng(1).normal(size=(60, 12)).astype(np.float32)

@@ -17,9 +17,9 @@ from cli import word_evaluation as word_evaluation_command
 from cli import word_map as word_map_command
 from cli import words
 from cli.main import main
-from nlp.core import vector_formats, word_evaluation, word_map
-from nlp.core.subwords import Subwords
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words import vector_formats, word_evaluation, word_map
+from nlp.core.words.subwords import Subwords
+from nlp.core.words.word_vectors import WordVectors
 
 # Royal, female, and a direction for each kind of word: grown up, young, with wheels.
 FEATURES = {

@@ -1,8 +1,9 @@
-"""Ids to batches: the windows of a language model over one long text.
+"""Ids to batches: sentences of about the same length, and the windows of a language model.
 
-The text is cut into `batch_size` streams of equal length, read side by side; a batch is the next
-`window` positions of each, and its targets are the same positions one further on. So a row goes on
-where the same row of the batch before ended, and a recurrent state can be carried over
+`Buckets` puts sentences of like length side by side, so that little of a batch is padding.
+`Windows` cuts one long text into `batch_size` streams of equal length, read side by side; a batch
+is the next `window` positions of each, and its targets are the same positions one further on. So a
+row goes on where the same row of the batch before ended, and a recurrent state can be carried over
 (truncated back-propagation through time, Williams and Peng 1990).
 
     text     a b c d e f g h i j k l m
@@ -12,8 +13,8 @@ where the same row of the batch before ended, and a recurrent state can be carri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -85,6 +86,61 @@ class Windows:
                 inputs = inputs.clone()
                 inputs[:, 0] = self.start_id
             yield Window(inputs, targets)
+
+
+class Buckets:
+    """The batches of separate sequences, an epoch at a time.
+
+    In each epoch the sequences are shuffled, sorted by length with some chance left in the order,
+    cut into batches, and these shuffled again. `epoch(n)` is a function of the seed and n alone.
+
+    Args:
+        lengths: of the sequences, in positions.
+        batch_size: sequences of a batch, at most.
+        collate: makes a batch of the numbers of its sequences.
+        limit: positions of a batch with its padding, at most; one longer sequence is a batch.
+        seed: of the shuffling; None keeps to the order of the lengths.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        collate: Callable[[list[int]], Any],
+        *,
+        limit: int = 1 << 14,
+        seed: int | None = None,
+    ) -> None:
+        self.lengths = np.asarray(lengths)
+        self.batch_size, self.collate, self.limit, self.seed = batch_size, collate, limit, seed
+        self._count = len(self._cut(0))
+
+    def __len__(self) -> int:
+        """Batches of the first epoch; a shuffled one may have one or two more or less."""
+        return self._count
+
+    def epoch(self, number: int, skip: int = 0) -> Iterator[Any]:
+        """The batches of an epoch, without its first `skip`."""
+        for rows in self._cut(number)[skip:]:
+            yield self.collate(rows)
+
+    def _cut(self, number: int) -> list[list[int]]:
+        draw = None if self.seed is None else np.random.default_rng((self.seed, number))
+        # A tenth more or less does not fill the batch with padding.
+        chance = 1.0 if draw is None else draw.uniform(0.9, 1.1, len(self.lengths))
+        batches: list[list[int]] = []
+        longest = 0
+        for row in np.argsort(self.lengths * chance, kind="stable"):
+            length = int(self.lengths[row])
+            longest = max(longest, length)
+            full = not batches or len(batches[-1]) == self.batch_size
+            if full or longest * (len(batches[-1]) + 1) > self.limit:
+                batches.append([])
+                longest = length
+            batches[-1].append(int(row))
+        if draw is not None:
+            draw.shuffle(batches)  # type: ignore[arg-type]
+        return batches
 
 
 def token_frequencies(ids: np.ndarray, vocabulary_size: int) -> Tensor:

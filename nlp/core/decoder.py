@@ -10,7 +10,9 @@ they are equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +82,12 @@ class Decoder(nn.Module):
             weight = torch.empty(vocabulary_size, self.recurrent.output_size)
             self.output_weight = nn.Parameter(nn.init.uniform_(weight, -0.1, 0.1))
         self._workspace = Workspace()
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Decoder:
+        """The decoder that a language model's configuration describes."""
+        names = inspect.signature(cls).parameters
+        return cls(**{name: value for name, value in config.items() if name in names})
 
     @torch.no_grad()
     def begin_at(self, frequencies: Tensor) -> None:

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 
 from corpora.errors import UsageError
-from nlp.core.detokenizer import IncrementalDetokenizer, stop_strings
 from nlp.core.strategies import Greedy, Sampling, Strategy, exact
+from nlp.core.tokens.detokenizer import IncrementalDetokenizer, stop_strings
 
 if TYPE_CHECKING:
     from nlp.core.tokenizer import Tokenizer

@@ -29,7 +29,7 @@ class Evaluation:
     step: int
     loss: float
     metrics: Mapping[str, float]
-    best: bool  # the lowest loss so far, and so the model that is kept
+    best: bool  # so far, and so the model that is kept
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from corpora.errors import UsageError
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words.word_vectors import WordVectors
 
 
 class Coverage(NamedTuple):

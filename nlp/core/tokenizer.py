@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from corpora.errors import UsageError
-from nlp.core.special_tokens import Specials, split_special
-from nlp.core.token_engine import (
+from nlp.core.tokens.special_tokens import Specials, split_special
+from nlp.core.tokens.token_engine import (
     Engine,
     ReferenceEngine,
     choose_engine,
@@ -38,7 +38,7 @@ from nlp.core.token_engine import (
     encode_bytes,
     encode_texts,
 )
-from nlp.core.token_formats import (
+from nlp.core.tokens.token_formats import (
     read_gpt2,
     read_tiktoken,
     read_tokenizer_json,
@@ -46,9 +46,9 @@ from nlp.core.token_formats import (
     write_tiktoken,
     write_tokenizer_json,
 )
-from nlp.core.token_merges import Merges, MergeStep
-from nlp.core.token_training import learn
-from nlp.core.vocabulary import END_OF_TEXT, Vocabulary
+from nlp.core.tokens.token_merges import Merges, MergeStep
+from nlp.core.tokens.token_training import learn
+from nlp.core.tokens.vocabulary import END_OF_TEXT, Vocabulary
 
 if TYPE_CHECKING:
     from corpora.passage import Passage

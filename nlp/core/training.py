@@ -37,6 +37,14 @@ class Batches(Protocol):
     def epoch(self, number: int, skip: int = 0) -> Iterator[Any]: ...
 
 
+class Measured(NamedTuple):
+    """What an evaluation found, where that is more than a loss."""
+
+    loss: float  # nats
+    metrics: Mapping[str, float]
+    score: float  # the model with the highest is kept
+
+
 class Outcome(NamedTuple):
     """How a run ended."""
 
@@ -68,17 +76,18 @@ def fit(
     *,
     recipe: Recipe,
     folder: Path,
-    evaluate: Callable[[], float],
+    evaluate: Callable[[], float | Measured],
     in_units: Callable[[float, str], Mapping[str, float]] = lambda loss, split: {},
     sample: Callable[[], str] | None = None,
     report: Callable[[Event], None] = lambda event: None,
     resume: bool = False,
 ) -> Outcome:
-    """Trains `model`; the best weights by validation loss end in `folder` and in the model.
+    """Trains `model`; the best weights on the validation data end in `folder` and in the model.
 
     Args:
         batches: what to train on.
-        evaluate: the validation loss of the model as it stands, in nats.
+        evaluate: the validation loss of the model as it stands, in nats; or that and a score by
+            which the best is chosen instead.
         in_units: a loss on "train" or "validation" in the task's own units, say perplexity.
         sample: something the model makes, reported after each evaluation.
         report: hears what happens.
@@ -130,7 +139,7 @@ class _Run:
         batches: Batches,
         recipe: Recipe,
         folder: Path,
-        evaluate: Callable[[], float],
+        evaluate: Callable[[], float | Measured],
         in_units: Callable[[float, str], Mapping[str, float]],
         sample: Callable[[], str] | None,
         report: Callable[[Event], None],
@@ -313,11 +322,15 @@ class _Run:
             self.averager.swap()
         self.model.eval()
         with torch.no_grad(), self.accelerator.autocast():
-            loss = self.evaluate()
+            found = self.evaluate()
+        if not isinstance(found, Measured):
+            found = Measured(found, self.in_units(found, "validation"), -found)
+        loss = found.loss
         if not loss <= self.too_high():  # NaN neither
             self.diverge(f"the validation loss is {loss:.3g}")
-        best = counters.best_loss is None or loss < counters.best_loss
+        best = counters.best_score is None or found.score > counters.best_score
         if best:
+            counters.best_score = found.score
             counters.best_loss, counters.best_step = loss, counters.step
             counters.evaluations_since_best = 0
             save_weights(self.model, self.folder)
@@ -325,9 +338,8 @@ class _Run:
             counters.evaluations_since_best += 1
         if self.recipe.schedule == "plateau":
             self.plateau.see(best)
-        metrics = self.in_units(loss, "validation")
-        self.log.write({"step": counters.step, "validation_loss": loss, **metrics})
-        self.report(Evaluation(counters.step, loss, metrics, best))
+        self.log.write({"step": counters.step, "validation_loss": loss, **found.metrics})
+        self.report(Evaluation(counters.step, loss, found.metrics, best))
         if self.sample is not None:
             self.report(Remark(self.sample(), "sample"))
         self.model.train()

@@ -35,6 +35,7 @@ class Counters:
     seconds: float = 0.0  # of training, over all its parts
     first_loss: float | None = None
     best_loss: float | None = None
+    best_score: float | None = None
     best_step: int = 0
     evaluations_since_best: int = 0
     plateau_factor: float = 1.0

@@ -5,7 +5,7 @@
 
 Both count the words they could not ask about: a score without its coverage says little.
 
-    from nlp.core.word_evaluation import analogies, pairs
+    from nlp.core.words.word_evaluation import analogies, pairs
     scores = analogies(vectors)
     print(scores.total.accuracy, scores.total.coverage)
     print(pairs(vectors, "wordsim353").spearman)
@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from corpora.errors import UsageError, check_choice, check_positive
-from nlp.core.word_vectors import AnalogyMethod, WordVectors, three_cos_mul
+from nlp.core.words.word_vectors import AnalogyMethod, WordVectors, three_cos_mul
 
 __all__ = ["BUNDLED", "AnalogyScores", "PairScores", "Section", "analogies", "pairs"]
 

@@ -4,8 +4,8 @@ The page holds its own copy of BokehJS (1.3 MB), which draws on a canvas, where 
 as HTML. What the page shows beside the canvas is set as text, not as HTML, so that words such as
 `<script>` do no harm.
 
-    from nlp.core.word_map import project
-    from nlp.core.word_page import write_page
+    from nlp.core.words.word_map import project
+    from nlp.core.words.word_page import write_page
     words = vectors.words[:1000]
     write_page(Path("map.html"), vectors, words, project(vectors, words), title="My corpus")
 """
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from corpora.writing import write_text
-from nlp.core.word_map import require
-from nlp.core.word_vectors import WordVectors
+from nlp.core.words.word_map import require
+from nlp.core.words.word_vectors import WordVectors
 
 TEMPLATE = """\
 {% block postamble %}

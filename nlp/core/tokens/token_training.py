@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from corpora.errors import UsageError
-from nlp.core.token_engine import SURROGATES, cut, learn_merges
-from nlp.core.vocabulary import BYTE_TO_CHARACTER, END_OF_TEXT, PRE_TOKENIZERS, Vocabulary
+from nlp.core.tokens.token_engine import SURROGATES, cut, learn_merges
+from nlp.core.tokens.vocabulary import BYTE_TO_CHARACTER, END_OF_TEXT, PRE_TOKENIZERS, Vocabulary
 
 if TYPE_CHECKING:
     from corpora.passage import Passage

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from nlp.core.vocabulary import CHARACTER_TO_BYTE, Vocabulary, from_alphabet
+from nlp.core.tokens.vocabulary import CHARACTER_TO_BYTE, Vocabulary, from_alphabet
 
 
 class MergeStep(NamedTuple):

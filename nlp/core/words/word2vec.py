@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlp.core.words import BREAK
+from nlp.core.words.word_counts import BREAK
 
 Algorithm = Literal["skip-gram", "cbow"]
 Objective = Literal["negative-sampling", "hierarchical-softmax"]

@@ -16,8 +16,8 @@ import torch
 
 from corpora.errors import UsageError
 from corpora.writing import replacing
-from nlp.core.word2vec import Algorithm, Objective, Tree, Word2Vec, windows
-from nlp.core.words import WordCounts, encode, lines
+from nlp.core.words.word2vec import Algorithm, Objective, Tree, Word2Vec, windows
+from nlp.core.words.word_counts import WordCounts, encode, lines
 
 LAST_RATE = 1e-4  # the learning rate falls to this along a line
 # Positions read at once at most, by the kind of device; of a small text fewer, for an epoch should
@@ -132,7 +132,7 @@ def train_gensim(task: Task, tables: Tables, on_epoch: OnEpoch, *, tree: Tree | 
 def train_torch(
     task: Task, tables: Tables, on_epoch: OnEpoch, *, device: torch.device, tree: Tree | None
 ) -> None:
-    """On any device, in batches; see `nlp.core.word2vec`.
+    """On any device, in batches; see `nlp.core.words.word2vec`.
 
     The corpus is read as ids, some million at once, so it may be larger than the memory. On one
     CPU the same seed gives the same vectors; a GPU adds in no fixed order.

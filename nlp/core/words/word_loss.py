@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from nlp.core.word2vec import Algorithm, Tree
-from nlp.core.words import WordCounts
+from nlp.core.words.word2vec import Algorithm, Tree
+from nlp.core.words.word_counts import WordCounts
 
 PREDICTIONS = 50_000  # in the sample, at most
 _ROWS = 4096  # of them at once

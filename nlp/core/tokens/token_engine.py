@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from corpora.errors import UsageError
-from nlp.core.vocabulary import Vocabulary, from_alphabet
+from nlp.core.tokens.vocabulary import Vocabulary, from_alphabet
 
 
 class Engine(Protocol):

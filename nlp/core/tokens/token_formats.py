@@ -19,7 +19,7 @@ from typing import Any
 
 from corpora.errors import UsageError
 from corpora.writing import write_text
-from nlp.core.vocabulary import (
+from nlp.core.tokens.vocabulary import (
     BYTE_TO_CHARACTER,
     PRE_TOKENIZERS,
     Vocabulary,

@@ -7,7 +7,7 @@
 
 Close means a small angle: every answer is made of cosines.
 
-    from nlp.core.vector_formats import load
+    from nlp.core.words.vector_formats import load
     vectors = load("glove.6B.50d.txt")
     for word, similarity in vectors.analogy("man", "king", "woman"):
         print(f"{similarity:.2f}  {word}")
@@ -23,7 +23,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from corpora.errors import UsageError, check_choice, check_positive
-from nlp.core.subwords import Subwords
+from nlp.core.words.subwords import Subwords
 
 __all__ = ["AnalogyMethod", "Neighbour", "WordVectors", "three_cos_mul"]
 

@@ -28,9 +28,10 @@ import numpy as np
 
 from corpora.errors import UsageError, check_choice, check_positive
 from corpora.writing import replacing, write_text
-from nlp.core import checkpoint, word2vec_files
-from nlp.core.subwords import Subwords
-from nlp.core.word_vectors import WordVectors
+from nlp.core import checkpoint
+from nlp.core.words import word2vec_files
+from nlp.core.words.subwords import Subwords
+from nlp.core.words.word_vectors import WordVectors
 
 __all__ = ["Format", "load", "read_counts", "save", "write_counts"]
 

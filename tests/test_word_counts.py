@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from corpora.errors import UsageError
 from corpora.passage import Passage
-from nlp.core.words import BREAK, WordCounts, clean, encode, excerpts, lines, write_words
+from nlp.core.words.word_counts import (
+    BREAK,
+    WordCounts,
+    clean,
+    encode,
+    excerpts,
+    lines,
+    write_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,7 @@ def test_keep_probability_is_gensims() -> None:
 def test_ids_with_breaks_and_without_unknown_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nlp.core.words._BLOCK", 7)
+    monkeypatch.setattr("nlp.core.words.word_counts._BLOCK", 7)
     path, _ = write(tmp_path, "a b x a\nb\n\nunknown a")
     ids = np.concatenate(list(encode(path, {"a": 0, "b": 1})))
     assert ids.dtype == np.int32
