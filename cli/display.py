@@ -1,6 +1,6 @@
 """What a terminal shows: coloured tokens, scores, tables and training as it happens.
 
-The only file that knows Rich. Commands import it when they have something to show, because Rich is
+With display_entities the only file that knows Rich. Commands import it when they have something to show, because Rich is
 not needed for `--json`, and importing it takes longer than `--help` may.
 """
 
@@ -40,6 +40,7 @@ from cli.format import (
 from corpora.writing import write_text
 
 if TYPE_CHECKING:
+    from nlp.core.classes.explanation import ClassifiedText
     from nlp.core.events import Event, Progress
     from nlp.core.scoring import Score
 
@@ -82,8 +83,11 @@ SURPRISAL_COLOURS = (
     *((12.0, (255, 192, 120)), (18.0, (255, 135, 135))),
 )
 
+# From pale to full, black text stays readable on both: what speaks for something, and against it.
+WORD_COLOURS = (((231, 245, 255), (116, 192, 252)), ((255, 244, 230), (255, 146, 87)))
 
-def _console(**options: Any) -> Console:
+
+def console(**options: Any) -> Console:
     """The terminal, or a page wide enough that a table in a file or a pipe is not folded."""
     console = Console(highlight=False, **options)
     if not console.is_terminal:
@@ -96,7 +100,7 @@ def facts(rows: Mapping[str, object]) -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         line = Text(f"{name:{width}}  ", style="dim").append(str(value), style="not dim")
-        _console().print(line, soft_wrap=True)
+        console().print(line, soft_wrap=True)
 
 
 def records(rows: Sequence[Mapping[str, object]]) -> None:
@@ -109,7 +113,7 @@ def records(rows: Sequence[Mapping[str, object]]) -> None:
     for row in rows:
         values = (f"{value:,}" if isinstance(value, int) else str(value) for value in row.values())
         shown.add_row(*map(Text, values))
-    _console().print(shown)
+    console().print(shown)
 
 
 def tokens(texts: Iterable[str], ids: Sequence[int] | None = None) -> None:
@@ -122,7 +126,7 @@ def tokens(texts: Iterable[str], ids: Sequence[int] | None = None) -> None:
             strip.append(f"{ids[place]} ", style="dim")
         if text.endswith("\n"):
             strip.append("\n")
-    _console().print(strip, soft_wrap=True)
+    console().print(strip, soft_wrap=True)
 
 
 def merges(word: str, steps: Sequence[Mapping[str, Any]]) -> None:
@@ -134,7 +138,7 @@ def merges(word: str, steps: Sequence[Mapping[str, Any]]) -> None:
     for step in steps:
         pair = Text(f"{visible(step['left'])} + {visible(step['right'])}")
         shown.add_row(f"{step['rank']:,}", pair, _pieces(step["pieces"]))
-    _console().print(shown)
+    console().print(shown)
 
 
 def _pieces(texts: Iterable[str]) -> Text:
@@ -164,7 +168,7 @@ def scores(
 
     svg: where to save the same picture.
     """
-    _print_scores(_console(), scored, words, top)
+    _print_scores(console(), scored, words, top)
     if svg is not None:
         recorder = Console(record=True, width=PICTURE_WIDTH, file=io.StringIO(), highlight=False)
         _print_scores(recorder, scored, words, top)
@@ -270,6 +274,28 @@ def _columns(*names: str) -> Table:
     return shown
 
 
+def highlighted_words(classified: Iterable[ClassifiedText]) -> None:
+    """Print the labels of texts, and the texts on the colours of what their words did: blue for
+    the label, orange against it. Where there are no colours, weights stand behind the words."""
+    coloured = console().color_system is not None
+    for text in classified:
+        sure = sorted(text.probabilities.items(), key=lambda pair: -pair[1])
+        shown = [pair for pair in sure if pair[0] in text.labels]
+        told = "  ".join(f"{visible(label)} {p:.2f}" for label, p in shown or sure[:1])
+        line = Text().append(told, "bold").append("  " if shown else "?  ")
+        at = 0
+        for (start, end), weight, strength in text.weighted():
+            line.append(visible(text.text[at:start]))
+            pale, full = WORD_COLOURS[weight < 0]
+            mixed = (a + strength * (b - a) for a, b in zip(pale, full, strict=True))
+            style = "#000000 on #" + "".join(f"{round(part):02x}" for part in mixed)
+            line.append(visible(text.text[start:end]), style if strength >= 0.1 else "")
+            line.append("" if coloured or strength < 0.1 else f"({weight:+.2f})")
+            at = end
+        line.append(visible(text.text[at:]))
+        console().print(line, soft_wrap=True)
+
+
 def comparison(
     title: str, columns: Sequence[str], rows: Mapping[str, Sequence[float | None]]
 ) -> None:
@@ -277,7 +303,7 @@ def comparison(
     shown = _columns(title, *columns)
     for name, values in rows.items():
         shown.add_row(name, *(number(value) for value in values))
-    _console().print(shown)
+    console().print(shown)
 
 
 class TrainingDisplay:

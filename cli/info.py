@@ -20,7 +20,7 @@ EXTRAS = {
     "search": ["usearch"],
     "umap": ["umap-learn"],
     "vision": ["pillow"],
-    "eval": ["sacrebleu"],
+    "eval": ["scikit-learn"],
 }
 
 
@@ -61,9 +61,9 @@ def info(
 
 def environment() -> dict[str, Any]:
     """Everything about this machine that changes what a model does or how fast."""
-    import platformdirs
     import torch
 
+    from corpora.wikipedia import cache_folder
     from nlp.core.device import choose_device, choose_precision, cpu_has_bfloat16
 
     device = choose_device("auto")
@@ -82,7 +82,7 @@ def environment() -> dict[str, Any]:
             extra: [name for name in names if package_version(name) is None]
             for extra, names in EXTRAS.items()
         },
-        "cache_folder": platformdirs.user_cache_dir("unrolled"),
+        "cache_folder": str(cache_folder()),
     }
 
 

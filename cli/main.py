@@ -15,7 +15,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import embeddings, info, sample, score, tokenize, train, words
+from cli import (
+    classifier,
+    embeddings,
+    evaluate,
+    info,
+    sample,
+    score,
+    tagger,
+    tokenize,
+    train,
+    words,
+)
 from corpora.errors import UsageError
 
 # What every Typer raises for a bad command line. Typer exports only this subclass of it.
@@ -41,8 +52,13 @@ app = typer.Typer(
 app.add_typer(tokenize.app, name="tokenize")
 app.command("train-lm")(train.train_lm)
 app.command("train-embeddings")(embeddings.train_embeddings)
+app.command("train-tagger")(tagger.train_tagger)
+app.command("train-classifier")(classifier.train_classifier)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)
+app.command("tag")(tagger.tag)
+app.command("classify")(classifier.classify)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(words.app, name="words")
 app.command("info")(info.info)
 

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.inputs import MAX_TOKENS, TEMPERATURE
+from cli.inputs import MAX_TOKENS, TEMPERATURE, load_model
 from cli.interactive import Session, write
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
     from nlp.core.decoding import Strategy
-    from nlp.core.tokenizer import Tokenizer
-    from nlp.language_model import LanguageModel
 
 STRATEGY = "How each token is chosen"  # the panel of --help
 
@@ -151,11 +149,3 @@ def choose_strategy(chosen: dict[str, Any], *, greedy: bool) -> Strategy:
     if given:
         raise UsageError(f"--greedy draws nothing: leave it out, or {', '.join(given)}.")
     return Greedy()
-
-
-def load_model(folder: str, device: str) -> tuple[LanguageModel, Tokenizer]:
-    """The language model of a folder or of the Hugging Face Hub, and its tokenizer."""
-    from nlp.language_model import LanguageModel
-
-    model = LanguageModel.from_pretrained(folder, device=device)
-    return model, model.text_tokenizer()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.format import finite, number
-from cli.inputs import Document, EncodingErrors, TextColumn
+from cli.inputs import Document, EncodingErrors, TextColumn, load_model
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ def score(
         cat sentences.txt | unrolled score model - --json
         unrolled score model --file corpus.txt
     """
-    from cli.sample import load_model
     from nlp.core.scoring import score as score_text
 
     if svg is not None and (as_json or file is not None):

@@ -143,7 +143,7 @@ def encode(
     encoder = open_tokenizer(tokenizer)
     ids: list[int] = []
     for passage in read_passages(
-        source or ["-"],
+        source,
         text,
         text_column=text_column,
         document=document,

@@ -41,19 +41,14 @@ def count(
         unrolled tokenize count -T tokenizer.json corpus.txt books/
         unrolled tokenize count -T tokenizer.json wikipedia-sample --json
     """
+    options = {"text_column": text_column, "encoding_errors": encoding_errors}
     encoder = open_tokenizer(tokenizer)
-    counts = [
-        {
-            "source": name if text is None else "text",
-            **_count(
-                encoder,
-                read_passages(
-                    [name], text, text_column=text_column, encoding_errors=encoding_errors
-                ),
-            ),
-        }
-        for name in (source or ["-"])
-    ]
+    if text is not None:
+        counts = [_count(encoder, "text", read_passages(source, text))]
+    else:
+        counts = [
+            _count(encoder, name, read_passages([name], **options)) for name in source or ["-"]
+        ]
     if as_json:
         typer.echo(json.dumps(counts))
         return
@@ -67,12 +62,8 @@ def show(
     source: Sources = None,
     text: Given = None,
     ids: Annotated[bool, typer.Option("--ids", help="Show the id after each token.")] = False,
-    word: Annotated[
-        str | None,
-        typer.Option(
-            "--trace", metavar="WORD", help="Show instead how one word is built by merges."
-        ),
-    ] = None,
+    text_column: TextColumn = "text",
+    encoding_errors: EncodingErrors = "strict",
     as_json: AsJson = False,
 ) -> None:
     """Show text as coloured tokens; stdin where nothing is named.
@@ -80,13 +71,12 @@ def show(
     \b
     Examples:
         unrolled tokenize show -T tokenizer.json --text "take me to Mars" --ids
-        unrolled tokenize show -T tokenizer.json --trace unrolled
+        unrolled tokenize show -T model notes.txt --encoding-errors replace
     """
-    if word is not None:
-        trace(tokenizer, word, as_json=as_json)
-        return
     encoder = open_tokenizer(tokenizer)
-    for passage in read_passages(source or ["-"], text):
+    for passage in read_passages(
+        source, text, text_column=text_column, encoding_errors=encoding_errors
+    ):
         found = encoder.encode(passage.text, disallowed_special=())
         spans = encoder.offsets(passage.text, ids=found)
         if as_json:
@@ -181,29 +171,22 @@ def report(
     display.records(rows)
 
 
-def _count(tokenizer: Tokenizer, passages: Iterable[Passage]) -> dict[str, int | float]:
+def _count(
+    tokenizer: Tokenizer, name: str, passages: Iterable[Passage]
+) -> dict[str, str | int | float]:
     """What the passages hold; tokens without those that stand between documents."""
-    from corpora.passage import count_words
+    from corpora.passage import Counts, counting
 
-    documents = words = characters = size = 0
-
-    def counted() -> Iterator[Passage]:
-        nonlocal documents, words, characters, size
-        for passage in passages:
-            documents += passage.ends_document
-            utf8 = passage.text.encode("utf-8", "surrogatepass")
-            words += count_words(utf8)
-            characters += len(passage.text)
-            size += len(utf8)
-            yield passage
-
-    tokens = sum(len(ids) for ids in tokenizer.encode_corpus(counted())) - documents
+    counts = Counts()
+    encoded = sum(len(ids) for ids in tokenizer.encode_corpus(counting(passages, counts)))
+    tokens = encoded - counts.documents
     return {
+        "source": name,
         "tokens": tokens,
-        "documents": documents,
-        "words": words,
-        "characters": characters,
-        "bytes": size,
-        "bytes_per_token": round(size / max(1, tokens), 3),
-        "tokens_per_word": round(tokens / max(1, words), 3),
+        "documents": counts.documents,
+        "words": counts.words,
+        "characters": counts.characters,
+        "bytes": counts.bytes,
+        "bytes_per_token": round(counts.bytes / max(1, tokens), 3),
+        "tokens_per_word": round(tokens / max(1, counts.words), 3),
     }

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 Vectors = Annotated[
     Path,
     typer.Argument(
-        help="Word vectors: a folder of ours, word2vec, GloVe, fastText, .kv or .safetensors.",
+        help="Word vectors: a folder of ours, word2vec, GloVe, fastText, .safetensors, or gensim's "
+        ".kv: a pickle, which can run code, so open none from somebody you do not trust.",
         show_default=False,
     ),
 ]

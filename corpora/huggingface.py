@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,13 +50,61 @@ def documents(
 
     Raises `UsageError` where dataset, configuration, split or column is not to be found.
     """
+    with _reading(dataset):
+        for name, table in _splits(dataset, split, streaming):
+            yield from _rows(table, f"{dataset.name}, split {name}", text_column)
+
+
+def rows(
+    dataset: Dataset, columns: Collection[str], split: str | None = None, *, streaming: bool = True
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name of its split and the fields of each row, for annotated data.
+
+    Of the columns only `columns` are read where there are some of them. Class labels are given by
+    their names, and a missing one (-1) is None.
+
+    Raises `UsageError` where dataset, configuration or split is not to be found.
+    """
+    with _reading(dataset):
+        for name, table in _splits(dataset, split, streaming):
+            if held := [column for column in table.column_names or () if column in columns]:
+                table = table.select_columns(held)
+            classes = _class_names(table)
+            for row in table:
+                for column, names in classes.items():
+                    row[column] = _named(row[column], names)
+                yield name, row
+
+
+def _class_names(table: Any) -> dict[str, list[str]]:
+    """The names of the classes of columns that hold a class label, or a list of them."""
+    from datasets import ClassLabel
+
+    kinds = {
+        column: getattr(feature, "feature", feature)
+        for column, feature in (table.features or {}).items()
+    }
+    return {column: kind.names for column, kind in kinds.items() if isinstance(kind, ClassLabel)}
+
+
+def _named(value: Any, names: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_named(one, names) for one in value]
+    return None if value is None or value < 0 else names[value]
+
+
+def _splits(dataset: Dataset, split: str | None, streaming: bool) -> Iterator[tuple[str, Any]]:
+    """The tables of one split or of all."""
     splits = _load(dataset, streaming)
     if split is not None and split not in splits:
         raise UsageError(f"{dataset.name}: no split {split!r}; the splits are: {', '.join(splits)}")
+    return ((name, table) for name, table in splits.items() if split in (None, name))
+
+
+@contextmanager
+def _reading(dataset: Dataset) -> Iterator[None]:
     try:
-        for name, table in splits.items():
-            if split in (None, name):
-                yield from _rows(table, f"{dataset.name}, split {name}", text_column)
+        yield
     except OSError as error:  # the connection's and the disk's
         raise UsageError(f"{dataset.name}: reading it failed ({_reason(error)})") from error
 

@@ -1,4 +1,4 @@
-"""`Passage`, the unit of text that flows from every reader, and the counting of its words.
+"""`Passage`, the unit of text that flows from every reader, and the counting of what it holds.
 
 >>> count_words("take me\\n to  Mars".encode())
 4
@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,28 @@ class Passage(NamedTuple):
 
     text: str
     ends_document: bool
+
+
+@dataclass
+class Counts:
+    """What a text holds. `words` are runs of visible characters, `bytes` are of its UTF-8."""
+
+    tokens: int = 0  # with one at the end of each document
+    documents: int = 0
+    words: int = 0
+    bytes: int = 0
+    characters: int = 0
+
+
+def counting(passages: Iterable[Passage], counts: Counts) -> Iterator[Passage]:
+    """The same passages; all but their tokens is added to `counts` as they go by."""
+    for passage in passages:
+        utf8 = passage.text.encode("utf-8", "surrogatepass")
+        counts.documents += passage.ends_document
+        counts.words += count_words(utf8)
+        counts.bytes += len(utf8)
+        counts.characters += len(passage.text)
+        yield passage
 
 
 def count_words(utf8: bytes) -> int:

@@ -30,8 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from corpora.errors import UsageError, writing_to
-from corpora.passage import Passage, count_words
-from corpora.store_header import FORMAT, HEADER, VERSION, Counts, Header, read_header, refusal
+from corpora.passage import Counts, Passage, counting
+from corpora.store_header import FORMAT, HEADER, VERSION, Header, read_header, refusal
 
 __all__ = ["Counts", "Header", "TokenStore", "TokenStoreWriter"]
 
@@ -161,13 +161,7 @@ class TokenStoreWriter:
     def counting(self, split: str, passages: Iterable[Passage]) -> Iterator[Passage]:
         """The same passages; their documents, words and bytes are counted as they go by."""
         self._file(split)
-        counts = self.counts[split]
-        for passage in passages:
-            utf8 = passage.text.encode("utf-8", "surrogatepass")
-            counts.documents += passage.ends_document
-            counts.words += count_words(utf8)
-            counts.bytes += len(utf8)
-            yield passage
+        return counting(passages, self.counts[split])
 
     @property
     def _partial_prefix(self) -> str:

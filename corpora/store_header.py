@@ -7,20 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from corpora.errors import UsageError
+from corpora.passage import Counts
 
 FORMAT = "unrolled token store"
 VERSION = 1
 HEADER = "header.json"
-
-
-@dataclass
-class Counts:
-    """What one split holds. `words` are runs of visible characters, `bytes` are of its UTF-8."""
-
-    tokens: int = 0
-    documents: int = 0
-    words: int = 0
-    bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,26 +20,27 @@ weight dropout and the tied weights it is the AWD-LSTM of Merity, Keskar and Soc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import UsageError, check_choice, check_positive, check_probability
+from corpora.errors import UsageError, check_choice, check_positive
 from corpora.reader import Source
 from corpora.wikipedia import LICENCE
 from nlp.core import checkpoint, curves, pretrained, scoring
 from nlp.core.baselines import measure_baselines
-from nlp.core.batching import Window, Windows, token_frequencies
+from nlp.core.batching import Window, token_frequencies
 from nlp.core.decoder import Decoder
 from nlp.core.decoding import Sampling, Strategy, generate
 from nlp.core.device import Precision, choose_device
 from nlp.core.events import Event, Remark
+from nlp.core.language_config import KIND, Config, read_folder
 from nlp.core.model_card import write_card
 from nlp.core.optimization import OptimizerKind, ScheduleKind
-from nlp.core.preparation import encode_whole, prepare
+from nlp.core.preparation import encode_whole, prepare, windows
 from nlp.core.recipe import Loss, Recipe
 from nlp.core.recurrent import CellKind, State
 from nlp.core.run_folder import RunFolder
@@ -49,42 +50,12 @@ from nlp.core.training import Outcome, fit
 from nlp.core.words import vector_formats
 from nlp.core.words.word_vectors import WordVectors
 
-KIND = "language-model"
 SAMPLE = "wikipedia-sample"
 READING = ("validation", "test", "text_column", "document", "encoding_errors")
 # Learning rates that suit AdamW; nothing bounds the state of the last, so it must learn slowly.
 LEARNING_RATES: dict[CellKind, float] = {"lstm": 4e-3, "gru": 4e-3, "rnn": 2e-3, "relu-rnn": 1e-4}
 VOCABULARY = ("kind", "vocabulary_size", "pattern")
-
-
-@dataclass(frozen=True)
-class Config:
-    """What a language model is built from. Dropouts are probabilities."""
-
-    vocabulary_size: int  # tokens
-    cell: CellKind = "lstm"
-    one_hot: bool = False  # read tokens as they are numbered, without an embedding; not tied
-    embedding_size: int = 512  # features of a token's vector
-    hidden_size: int = 512  # units of a layer
-    layers: int = 1
-    tied: bool = True  # output weights are the embedding's, the last layer has its size
-    embedding_dropout: float = 0.0  # whole tokens
-    input_dropout: float = 0.15  # features of the embedded tokens
-    dropout: float = 0.2  # between layers
-    output_dropout: float = 0.25  # before the softmax
-    locked_dropout: bool = True  # the latter three: one mask for all positions
-    weight_drop: float = 0.2  # recurrent weights
-    backward: bool = False  # reads texts from their end; for taggers, it neither scores nor writes
-
-    def __post_init__(self) -> None:
-        sizes = ("vocabulary_size", "hidden_size", "embedding_size", "layers")
-        check_positive(**{name: getattr(self, name) for name in sizes})
-        check_choice("cell", self.cell, CellKind)
-        if self.one_hot and self.tied:
-            raise UsageError("one-hot tokens have no weights to tie: give --no-tied as well")
-        dropouts = [f.name for f in fields(self) if f.name.endswith(("_dropout", "_drop"))]
-        dropouts = ["dropout", *(name for name in dropouts if name != "locked_dropout")]
-        check_probability(**{name: getattr(self, name) for name in dropouts})
+BATCHING = ("batch_size", "window", "seed", "backward")
 
 
 class LanguageModel(nn.Module):
@@ -169,18 +140,7 @@ class LanguageModel(nn.Module):
             UsageError: there is none, or a file of it is missing, damaged or another model's.
         """
         folder = checkpoint.locate(folder_or_hub_id)
-        settings, fingerprint = checkpoint.read_config(folder, KIND)
-        try:
-            config = Config(**settings)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{folder / checkpoint.CONFIG} is damaged: {error}") from error
-        tokenizer = None
-        if fingerprint is not None:
-            path = folder / checkpoint.TOKENIZER
-            tokenizer = Tokenizer.load(path)
-            if tokenizer.fingerprint != fingerprint:
-                raise UsageError(f"{path} is not the tokenizer that this model was trained with")
-        model = cls(config, tokenizer)
+        model = cls(*read_folder(folder))
         checkpoint.load_weights(model, folder)
         return model.to(choose_device(device)).eval()
 
@@ -289,7 +249,11 @@ def train(
     if resume and overwrite:
         raise UsageError("resume and overwrite contradict each other: choose one")
     if resume:
-        return _run(folder, folder.arguments(train, arguments), report, resume=True)
+        arguments = folder.arguments(train, arguments)
+        # What the vectors began is in the weights; they may be gone.
+        needed = not folder.has_state() or arguments["embedding_size"] is None
+        vectors = _vectors(arguments["embedding"]) if needed else None
+        return _run(folder, arguments, vectors, report, resume=True)
     if learning_rate is None:
         rate = LEARNING_RATES.get(cell, 1e-3) if optimizer == "adamw" else 1.0
         arguments["learning_rate"] = rate
@@ -297,7 +261,10 @@ def train(
     Recipe.of(arguments, batches=1)
     if freeze_embedding and tied:
         raise UsageError("tied weights are the output's too and must learn: give --no-tied as well")
-    _config(arguments, vocabulary_size=1, vectors=_vectors(embedding))
+    vectors = _vectors(embedding)
+    if vectors is not None and embedding_size is None:
+        arguments["embedding_size"] = vectors.size
+    _config(arguments, vocabulary_size=1)
     check_positive(batch_size=batch_size, window=window)
     check_choice("kind", kind, Kind)
     check_choice("pattern", pattern, Pattern)
@@ -306,14 +273,18 @@ def train(
         curves.require()
     folder.create(arguments, overwrite=overwrite)
     try:
-        return _run(folder, arguments, report, resume=False)
+        return _run(folder, arguments, vectors, report, resume=False)
     except (Exception, KeyboardInterrupt):
         folder.discard_unstarted()
         raise
 
 
 def _run(
-    folder: RunFolder, arguments: Mapping[str, Any], report: Callable[[Event], None], resume: bool
+    folder: RunFolder,
+    arguments: Mapping[str, Any],
+    vectors: WordVectors | None,
+    report: Callable[[Event], None],
+    resume: bool,
 ) -> Trained:
     corpus = SAMPLE if arguments["corpus"] is None else arguments["corpus"]
     licence = f" {LICENCE}" if corpus == SAMPLE else ""
@@ -329,21 +300,17 @@ def _run(
         report=lambda text: report(Remark(text)),
     )
     store, tokenizer = data
-    order = slice(None, None, -1 if arguments["backward"] else 1)
-    seed, window = arguments["seed"], arguments["window"]
-    counts, rows = store.header.splits["train"], arguments["batch_size"]
-    # A text of few documents shows the model few beginnings: then each stream is one more.
-    start_id = tokenizer.end_of_text if counts.documents < rows else None
-    batches = Windows(store.split("train")[order], rows, window, seed=seed, start_id=start_id)
+    seed, counts = arguments["seed"], store.header.splits["train"]
+    batches, held_out = windows(data, **{name: arguments[name] for name in BATCHING})
     recipe = Recipe.of(arguments, len(batches))
-    vectors, size = _vectors(arguments["embedding"]), tokenizer.vocabulary_size
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = LanguageModel(_config(arguments, size, vectors), tokenizer)
-    frequencies = token_frequencies(store.split("train"), size)
+        model = LanguageModel(_config(arguments, tokenizer.vocabulary_size), tokenizer)
+    frequencies = token_frequencies(store.split("train"), tokenizer.vocabulary_size)
     model.decoder.begin_at(frequencies)
     if vectors is not None:
-        texts = [tokenizer.token_bytes(token).decode(errors="replace") for token in range(size)]
+        known = range(tokenizer.vocabulary_size)
+        texts = [tokenizer.token_bytes(token).decode(errors="replace") for token in known]
         coverage = pretrained.fill(model.decoder.embedding, texts, vectors, frequencies)
         report(Remark(str(coverage)))
     if arguments["freeze_embedding"] and not model.config.one_hot:
@@ -351,10 +318,6 @@ def _run(
     checkpoint.save_config(folder.path, KIND, asdict(model.config), tokenizer.fingerprint)
     where = choose_device(recipe.device)
     report(Remark(f"a model of {checkpoint.parameter_count(model):,} parameters, on {where}"))
-    validation = store.split("validation")[order]
-    # Side by side is faster; each stream should still be long against its cold start.
-    streams = max(1, min(arguments["batch_size"], len(validation) // (8 * window)))
-    held_out = Windows(validation, streams, min(window, max(1, len(validation) - 1)))
     outcome = fit(
         model,
         batches,
@@ -374,7 +337,6 @@ def _run(
         if arguments["baselines"]:
             report(Remark("counting n-grams for the baselines"))
             results |= measure_baselines(store)
-    trained = Trained(model, outcome, results)
     if arguments["plot"]:
         curves.draw(folder.path)
     write_card(
@@ -390,7 +352,7 @@ def _run(
         results={name: scoring.result_row(result) for name, result in results.items()},
         arguments=arguments,
     )
-    return trained
+    return Trained(model, outcome, results)
 
 
 def _vectors(embedding: str | Path) -> WordVectors | None:
@@ -398,14 +360,11 @@ def _vectors(embedding: str | Path) -> WordVectors | None:
     return None if embedding in ("learned", "one-hot") else vector_formats.load(embedding)
 
 
-def _config(
-    arguments: Mapping[str, Any], vocabulary_size: int, vectors: WordVectors | None
-) -> Config:
+def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config:
     names = {field.name for field in fields(Config)}
     chosen = {name: value for name, value in arguments.items() if name in names}
     if chosen["embedding_size"] is None:
-        hidden_size = arguments["hidden_size"]
-        chosen["embedding_size"] = vectors.size if vectors is not None else hidden_size
+        chosen["embedding_size"] = arguments["hidden_size"]
     one_hot = arguments["embedding"] == "one-hot"
     return Config(**{**chosen, "vocabulary_size": vocabulary_size, "one_hot": one_hot})
 

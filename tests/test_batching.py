@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpora.errors import UsageError
-from nlp.core.batching import Windows, token_frequencies
+from nlp.core.batching import Buckets, Windows, token_frequencies
 
 sizes = {
     "tokens": st.integers(2, 200),
@@ -81,3 +81,26 @@ def test_a_short_text_fills_fewer_streams() -> None:
 def test_token_frequencies_count_across_blocks() -> None:
     ids = np.arange((1 << 20) + 3, dtype=np.uint16) % 5
     assert token_frequencies(ids, 6).tolist() == [*np.bincount(ids).tolist(), 0]
+
+
+def test_buckets_hold_every_sequence_once_and_little_padding() -> None:
+    lengths = [int(n) for n in np.random.default_rng(0).integers(1, 60, 500)]
+    buckets = Buckets(lengths, 16, lambda rows: rows, seed=1)
+    for epoch in range(3):
+        batches = list(buckets.epoch(epoch))
+        assert sorted(row for rows in batches for row in rows) == list(range(500))
+        assert max(map(len, batches)) <= 16
+        padded = sum(len(rows) * max(lengths[row] for row in rows) for rows in batches)
+        assert padded < 1.1 * sum(lengths)
+        assert list(buckets.epoch(epoch, skip=5)) == batches[5:]
+    assert list(buckets.epoch(0)) != list(buckets.epoch(1))
+    ordered = list(Buckets(lengths, 16, lambda rows: rows).epoch(3))
+    assert [lengths[row] for rows in ordered for row in rows] == sorted(lengths)
+
+
+def test_buckets_keep_to_the_limit_but_for_single_sequences() -> None:
+    lengths = [5, 5, 5, 90, 200, 5]
+    batches = list(Buckets(lengths, 16, lambda rows: rows, limit=100).epoch(0))
+    for rows in batches:
+        assert len(rows) == 1 or len(rows) * max(lengths[row] for row in rows) <= 100
+    assert [rows for rows in batches if lengths[rows[0]] > 100] == [[4]]

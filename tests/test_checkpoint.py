@@ -7,12 +7,22 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from corpora.errors import UsageError
 from nlp.core import checkpoint
-from nlp.core.checkpoint import CONFIG, TOKENIZER, WEIGHTS, read_tensors, write_tensors
+from nlp.core.checkpoint import (
+    CONFIG,
+    FILES,
+    TOKENIZER,
+    WEIGHTS,
+    read_arrays,
+    read_tensors,
+    write_arrays,
+    write_tensors,
+)
 from nlp.core.tokenizer import Tokenizer
 from nlp.language_model import Config, LanguageModel
 
@@ -132,7 +142,7 @@ def test_a_file_of_another_model_is_refused(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"kind": "tagger"}, "holds a tagger: expected a language-model"),
+        ({"kind": "tagger"}, "holds tagger, not language-model"),
         ({"library": "another"}, "not written by Unrolled"),
         ({"format": 99}, "newer Unrolled"),
         ({"format": "x"}, "damaged"),
@@ -168,6 +178,12 @@ def test_a_place_without_a_model_is_refused(tmp_path: Path) -> None:
     assert "train one with" in refusal("./no-such-model")
 
 
+def test_who_has_no_folder_hears_of_its_command() -> None:
+    assert "`unrolled train-lm --output none`" in refusal("none")
+    with pytest.raises(UsageError, match="`unrolled train-embeddings --output none`"):
+        checkpoint.locate("none", command="train-embeddings")
+
+
 def test_a_model_of_the_hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, object] = {}
 
@@ -179,7 +195,8 @@ def test_a_model_of_the_hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     model = LanguageModel.from_pretrained("someone/their-model", device="cpu")
     assert model.config == build().config
     assert asked["name"] == "someone/their-model"
-    assert {CONFIG, WEIGHTS, TOKENIZER} <= set(asked["allow_patterns"])  # type: ignore[call-overload]
+    assert asked["allow_patterns"] == list(FILES)
+    assert {CONFIG, WEIGHTS, TOKENIZER, "words.tsv", "lexicon.json"} <= set(FILES)
 
 
 def test_a_hub_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +232,21 @@ def test_tensors_come_back_with_what_is_said_of_them(tmp_path: Path) -> None:
     for name, tensor in tensors.items():
         assert torch.equal(tensor, again[name])
         assert tensor.dtype == again[name].dtype
+
+
+def test_arrays_are_the_same_file(tmp_path: Path) -> None:
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.zeros((0, 4), np.int64)}
+    write_arrays(tmp_path / "arrays", arrays, {"step": 7})
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    write_tensors(tmp_path / "tensors", tensors, {"step": 7})
+    assert (tmp_path / "arrays").read_bytes() == (tmp_path / "tensors").read_bytes()
+    again, told = read_arrays(tmp_path / "tensors")
+    assert told == {"step": 7}
+    assert again.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array)
+    with pytest.raises(UsageError, match="missing"):
+        read_arrays(tmp_path / "none")
 
 
 @pytest.mark.parametrize("number", [28, 27])

@@ -151,6 +151,13 @@ def test_info(run: Run) -> None:
     assert f"torch                 {torch.__version__}" in run("info").out
 
 
+def test_info_names_the_cache_folder_that_is_used(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "elsewhere"))
+    assert json.loads(run("info", "--json").out)["cache_folder"] == str(tmp_path / "elsewhere")
+
+
 def test_info_knows_the_extras_of_the_distribution() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for extra, names in info.EXTRAS.items():
@@ -287,10 +294,40 @@ def test_show_and_trace(run: Run, tokenizer_file: Path) -> None:
     ]
     assert "".join(token["text"] for token in tokens) == "take me"
     assert run(*show, "--text", "take [bold]me\n").out.strip() == "take [bold]me⏎"
-    steps = json.loads(run(*show, "--trace", "take", "--json").out)
+    trace = ("tokenize", "trace", "-T", tokenizer_file, "take")
+    steps = json.loads(run(*trace, "--json").out)
     assert "".join(steps[-1]["pieces"]) == "take"
     assert [step["rank"] for step in steps] == sorted(step["rank"] for step in steps)
-    assert "t + ake" in run("tokenize", "trace", "-T", tokenizer_file, "take").out
+    assert "t + ake" in run(*trace).out
+
+
+@pytest.mark.parametrize("command", ["count", "show", "encode"])
+def test_a_text_and_files_exclude_each_other(command: str, run: Run, tokenizer_file: Path) -> None:
+    ran = run("tokenize", command, "-T", tokenizer_file, "nosuch.txt", "--text", "take me")
+    assert "leave it out, or nosuch.txt" in told_in_one_line(ran)
+
+
+def test_show_has_the_options_that_it_advises(
+    run: Run, tokenizer_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "latin1.txt").write_bytes("naïve".encode("latin-1"))
+    show = ("tokenize", "show", "-T", tokenizer_file)
+    assert "--encoding-errors replace" in told_in_one_line(run(*show, "latin1.txt"))
+    assert run(*show, "latin1.txt", "--encoding-errors", "replace").code == 0
+    (tmp_path / "rows.jsonl").write_text('{"body": "take me"}\n')
+    assert "--text-column" in told_in_one_line(run(*show, "rows.jsonl"))
+    assert run(*show, "rows.jsonl", "--text-column", "body").out.strip() == "take me"
+
+
+def test_counts_are_those_of_the_text(run: Run, tokenizer_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("take me\n")
+    (tmp_path / "b.txt").write_text("naïve Mars")
+    count = ("tokenize", "count", "-T", tokenizer_file, "--json")
+    first, second = json.loads(run(*count, "a.txt", "b.txt").out)
+    assert (first["source"], second["source"]) == ("a.txt", "b.txt")
+    assert (second["characters"], second["bytes"], second["words"]) == (10, 11, 2)
+    (row,) = json.loads(run(*count, "--text", "take me\n").out)
+    assert row == {**first, "source": "text"}
 
 
 def test_report(run: Run, tokenizer_file: Path, tmp_path: Path) -> None:

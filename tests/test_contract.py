@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from corpora import UsageError
-from nlp import language_model
+from corpora import UsageError, generated_people
+from corpora.schemes import to_tags
+from nlp import language_model, tagger
+from nlp.core.alphabet import Alphabet
 from nlp.core.batching import Window
 from nlp.core.tokenizer import Tokenizer
 from nlp.language_model import Config, LanguageModel
+from nlp.tagger import Tagger, TaggerBatch
 
 TEXT = "take me to Mars, bake me a cake, take me to the moon and wake me soon. " * 8
 
@@ -74,7 +78,61 @@ def language_model_member(cell: str, **options: Any) -> Member:
     )
 
 
+SENTENCES = [sentence for sentence, _ in generated_people.sentences(seed=0, count=12)]
+SPANS = [spans for _, spans in generated_people.sentences(seed=0, count=12)]
+
+
+def build_tagger(**options: Any) -> Tagger:
+    torch.manual_seed(0)
+    words = [word for sentence in SENTENCES for word in sentence]
+    alphabet, _ = Alphabet.build(words)
+    config = tagger.Config(
+        **{"labels": generated_people.LABELS, **alphabet.sizes()},
+        **{"word_size": 16, "character_size": 8, "hidden_size": 24, **options},
+    )
+    return Tagger(config, alphabet)
+
+
+def tagger_batch(rows: int) -> TaggerBatch:
+    return build_tagger().batch(SENTENCES[:rows], SPANS[:rows])
+
+
+def padded_tagger_batch(batch: TaggerBatch) -> TaggerBatch:
+    wider = {name: F.pad(getattr(batch, name), (0, 3)) for name in ("place", "mask", "tags")}
+    return batch._replace(**wider, context=F.pad(batch.context, (0, 0, 0, 3)))
+
+
+def tagged_file(folder: Path, content: str) -> Path:
+    path = folder / "data.conll"
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def evaluate_tagger(model: Tagger, folder: Path) -> tuple[float, ...]:
+    lines = []
+    for sentence, spans in zip(SENTENCES, SPANS, strict=True):
+        tags = to_tags(spans, len(sentence), "BIO")
+        lines += [f"{word} {tag}" for word, tag in zip(sentence, tags, strict=True)] + [""]
+    model.threshold.fill_(0.01)
+    found = tagger.evaluate(model, tagged_file(folder, "\n".join(lines)))
+    return float(found.words), found.words_per_second, 1 - found.ece
+
+
+def tagger_member(**options: Any) -> Member:
+    return Member(
+        kind=Tagger,
+        build=lambda: build_tagger(**options),
+        batch=tagger_batch,
+        outputs=lambda model, batch: model(batch) * batch.mask[..., None],
+        pad=padded_tagger_batch,
+        evaluate=evaluate_tagger,
+        use_empty=lambda model, folder: tagger.evaluate(model, tagged_file(folder, "")),
+    )
+
+
 MEMBERS = {
+    "tagger (lstm, crf)": tagger_member(),
+    "tagger (gru, softmax)": tagger_member(cell="gru", crf=False, spelling="none"),
     "language model (lstm)": language_model_member("lstm"),
     "language model (one-hot)": language_model_member("lstm", one_hot=True, tied=False),
     "language model (gru)": language_model_member("gru"),

@@ -167,7 +167,7 @@ def test_an_alternative_is_not_torn_from_its_probability(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(display, "_console", lambda: display.Console(highlight=False, width=width))
+    monkeypatch.setattr(display, "console", lambda: display.Console(highlight=False, width=width))
     display.scores([scored()], top=7)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= width
@@ -180,7 +180,7 @@ def test_an_alternative_is_not_torn_from_its_probability(
 def test_a_narrow_terminal_folds_rather_than_loses(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(display, "_console", lambda: display.Console(highlight=False, width=60))
+    monkeypatch.setattr(display, "console", lambda: display.Console(highlight=False, width=60))
     display.scores([scored()], top=7)
     assert capsys.readouterr().out.count("%") == 5 * 7
 

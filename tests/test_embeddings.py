@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import pytest
 
 from cli import embeddings as command
 from corpora.errors import UsageError
-from nlp.core.events import Epoch, Event
+from nlp.core.events import Epoch, Event, Remark
 from nlp.core.words import vector_formats
-from nlp.core.words.word_counts import WordCounts
+from nlp.core.words.word2vec import Word2Vec
+from nlp.core.words.word_counts import WordCounts, Written
 from nlp.core.words.word_loss import SampledLoss
-from nlp.embeddings import TrainedEmbeddings, train_embeddings
+from nlp.embeddings import Config, TrainedEmbeddings, _task, train_embeddings
 
 pytest.importorskip("gensim")
 
@@ -84,10 +86,7 @@ def test_the_loss_is_the_definition(algorithm: str) -> None:
         ["a b c\nd x a a"],
         vocabulary,
         index,
-        algorithm=algorithm,  # type: ignore[arg-type]
-        window=1,
-        negatives=3,
-        subsample=0,
+        config=Config(algorithm=algorithm, window=1, negatives=3, subsample=0),  # type: ignore[arg-type]
         tree=None,
         seed=5,
     )
@@ -204,13 +203,248 @@ def test_phrases_join_what_goes_together(tmp_path: Path) -> None:
         ({"engine": "torch", "subwords": True}, "engine gensim only"),
         ({"max_n": 2}, "max_n is 2"),
         ({"workers": 0}, "workers is 0"),
-        ({"start": "nowhere"}, "no model folder nowhere"),
+        ({"start": "nowhere"}, "`unrolled train-embeddings --output nowhere`"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 5_000_000_000}, "seed is 5000000000"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"max_vocabulary": 1}, "is the only word kept"),
     ],
 )
 def test_wrong_arguments(corpus: Path, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run(corpus, "out", **arguments)
     assert not (corpus.parent / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [{"engine": "torch", "subwords": True}, {"seed": -1}])
+def test_what_can_be_refused_is_refused_before_the_corpus_is_read(
+    corpus: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*sources: object, **options: object) -> None:
+        pytest.fail("the corpus was read")
+
+    monkeypatch.setattr("nlp.embeddings.read", read)
+    with pytest.raises(UsageError):
+        run(corpus, "out", **arguments)
+
+
+@pytest.mark.parametrize("engine", ["gensim", "torch"])
+@pytest.mark.parametrize("objective", ["negative-sampling", "hierarchical-softmax"])
+def test_one_word_has_no_neighbour_to_learn_from(
+    engine: str, objective: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text("word " * 50, encoding="utf-8")
+    with pytest.raises(UsageError, match="'word' is the only word kept"):
+        run(path, "out", engine=engine, objective=objective)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the cat " * 64,  # one word more than a whole batch, with the break behind it
+        "the cat\n" + "\n" * 600 + "sat on the mat\n",
+    ],
+    ids=["a whole batch", "blank lines"],
+)
+@pytest.mark.parametrize("algorithm", ["skip-gram", "cbow"])
+def test_batches_without_a_word_are_passed_over(text: str, algorithm: str, tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text(text, encoding="utf-8")
+    trained = run(tmp_path / "corpus.txt", "out", engine="torch", algorithm=algorithm)
+    assert np.isfinite(trained.vectors.matrix).all()
+    assert trained.losses[-1] < trained.losses[0]
+
+
+def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The learning rates that the torch engine will go through."""
+    found: list[float] = []
+    step = Word2Vec.step
+
+    def watched(self: Word2Vec, window: Any, learning_rate: float, drawn: Any = None) -> None:
+        found.append(learning_rate)
+        step(self, window, learning_rate, drawn)
+
+    monkeypatch.setattr(Word2Vec, "step", watched)
+    return found
+
+
+def test_the_learning_rate_falls_to_its_end_also_when_going_on(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(corpus, "first", workers=1)
+    more = corpus.parent / "more.txt"
+    more.write_text("the cat eats hay\n" * 500, encoding="utf-8")
+    found = rates(monkeypatch)
+    train_embeddings(
+        more, output=corpus.parent / "on", start=corpus.parent / "first", engine="torch", epochs=3
+    )
+    assert found == sorted(found, reverse=True)
+    assert found[0] == 0.025
+    assert found[-1] < 0.025 * 0.05  # as close to its end as a step of some forty can be
+
+
+def test_a_low_learning_rate_does_not_rise(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rates(monkeypatch)
+    run(corpus, "out", engine="torch", learning_rate=1e-6, epochs=1)
+    assert set(found) == {1e-6}
+    gensims: list[float] = []
+    monkeypatch.setattr(
+        "gensim.models.Word2Vec.__init__",
+        lambda self, **settings: (
+            gensims.extend((settings["alpha"], settings["min_alpha"])) or 1 / 0
+        ),
+    )
+    with pytest.raises(ZeroDivisionError):
+        run(corpus, "other", engine="gensim", learning_rate=1e-6)
+    assert gensims == [1e-6, 1e-6]
+
+
+def test_settings_that_differ_from_the_start_are_refused(corpus: Path) -> None:
+    run(corpus, "first", size=20, algorithm="cbow", epochs=1)
+
+    def go_on(**changes: Any) -> TrainedEmbeddings:
+        start, output = corpus.parent / "first", corpus.parent / "on"
+        given = {"min_count": 1, "epochs": 1, **changes}
+        return train_embeddings(corpus, output=output, start=start, **given)
+
+    with pytest.raises(UsageError, match=r"size is 300 here and 20 in .*: .* leave it out"):
+        go_on(size=300)
+    with pytest.raises(UsageError, match="lowercase is False here and True"):
+        go_on(lowercase=False)
+    assert not (corpus.parent / "on").exists()
+    assert go_on(size=20, subsample=0).vectors.size == 20  # the same, or the default, may be given
+    asked = json.loads((corpus.parent / "on/training/run.json").read_text(encoding="utf-8"))
+    assert (asked["size"], asked["algorithm"], asked["window"]) == (20, "cbow", 2)
+    card = (corpus.parent / "on/README.md").read_text(encoding="utf-8")
+    assert "| size | 20 |" in card
+    assert "| algorithm | cbow |" in card
+
+
+def test_going_on_adds_the_most_frequent_words_up_to_a_limit(corpus: Path) -> None:
+    first = run(corpus, "first", epochs=1)
+    more = corpus.parent / "more.txt"
+    more.write_text("the tram waits\n" * 9 + "the tram\n", encoding="utf-8")
+    limits = {"min_count": 1, "max_vocabulary": len(first.vectors) + 2, "epochs": 1}
+    second = train_embeddings(
+        more, output=corpus.parent / "on", start=corpus.parent / "first", **limits
+    )
+    assert set(second.vectors.words) == {*first.vectors.words, "the", "tram"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"wings": 2}, "damaged"),
+        ({"size": "many"}, "damaged"),
+        ({"size": 0}, "damaged"),
+        ({"size": 13}, "do not fit"),
+    ],
+)
+def test_a_damaged_start_is_one_line(corpus: Path, changed: dict[str, Any], message: str) -> None:
+    run(corpus, "first", epochs=1)
+    path = corpus.parent / "first" / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["config"] |= changed
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UsageError, match=message) as told:
+        run(corpus, "second", start=corpus.parent / "first")
+    assert "\n" not in str(told.value)
+
+
+def test_small_texts_are_read_more_often_by_default(corpus: Path) -> None:
+    events: list[Event] = []
+    epochs = run(corpus, "out", epochs=None, size=2, report=events.append).losses[1:]
+    assert len(epochs) == 50  # 4,500 words
+    assert "50 epochs" in str(events[0])
+    assert "| epochs | 50 |" in (corpus.parent / "out/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs"), [(10, 50), (300_000, 50), (447_922, 34), (3_000_000, 5), (10**9, 5)]
+)
+def test_epochs_make_fifteen_million_words(words: int, epochs: int) -> None:
+    counted = Counter({"a": words - 5, "b": 5})
+    arguments = {"epochs": None, "learning_rate": None, "workers": 1, "seed": 0}
+    limits = {"min_count": 1, "max_vocabulary": None}
+    text = Written(Path("words.txt"), counted, 1)
+    assert _task(text, {**arguments, **limits}, Config(), None).epochs == epochs
+
+
+@pytest.mark.parametrize("engine", ["gensim", "torch"])
+def test_an_interrupted_run_leaves_vectors_and_says_so(engine: str, corpus: Path) -> None:
+    events: list[Event] = []
+
+    def report(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Epoch) and event.number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, "out", engine=engine, epochs=5, report=report)
+    folder = corpus.parent / "out"
+    told = events[-1]
+    assert isinstance(told, Remark)
+    assert told.text.startswith(f"interrupted after epoch 2 of 5, whose vectors are in {folder}")
+    assert "interrupted after epoch 2 of 5" in (folder / "README.md").read_text(encoding="utf-8")
+    assert not (folder / "training" / "words.txt").exists()
+    assert "cat" in vector_formats.load(folder)
+    # a second run is told what it can do
+    with pytest.raises(UsageError, match="is not empty: --overwrite replaces it"):
+        run(corpus, "out")
+    assert run(corpus, "on", start=folder, epochs=1).losses[0] < 6 * np.log(2)
+
+
+def test_a_run_interrupted_before_its_first_epoch_leaves_nothing(corpus: Path) -> None:
+    before = run(corpus, "out", epochs=1).vectors.matrix
+    events: list[Event] = []
+
+    def report(event: Event) -> None:
+        events.append(event)
+        if len(events) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, "out", overwrite=True, report=report)
+    assert "interrupted before the first epoch" in str(events[-1])
+    assert np.array_equal(vector_formats.load(corpus.parent / "out").matrix, before)
+    assert {path.name for path in corpus.parent.iterdir()} == {"corpus.txt", "out"}
+
+
+def test_a_failed_run_leaves_no_copy_of_the_corpus(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise UsageError("no space is left on the disk")
+
+    def after_the_first(event: Event) -> None:
+        if isinstance(event, Epoch):
+            monkeypatch.setattr("nlp.core.words.vector_formats.save_folder", full)
+
+    with pytest.raises(UsageError, match="no space"):
+        run(corpus, "out", report=after_the_first)
+    assert not (corpus.parent / "out/training/words.txt").exists()
+    assert "cat" in vector_formats.load(corpus.parent / "out")
+
+
+def test_a_loss_of_nothing_is_not_zero(tmp_path: Path) -> None:
+    (tmp_path / "corpus.txt").write_text("one\ntwo\nthree\n" * 20, encoding="utf-8")
+    events: list[Event] = []
+    trained = run(tmp_path / "corpus.txt", "out", report=events.append)
+    assert np.isnan(trained.losses).all()
+    assert any("no two known words stand on one line" in str(event) for event in events)
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "not measured" in card
+    assert "nan" not in card
+
+
+def test_threads_are_told_as_threads(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    run(corpus, "out", workers=3, epochs=1, report=events.append)
+    assert "gensim trains on 3 threads" in str(events[0])
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 5}, raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    run(corpus, "two", workers=None, epochs=1, report=events.append)
+    assert "gensim trains on 2 threads" in str(events[-2])
 
 
 def test_an_existing_folder_is_kept(corpus: Path) -> None:

@@ -22,12 +22,16 @@ MAY_IMPORT = {
 }
 # Only these files meet these packages.
 OWNERS = {
-    "rich": {"cli/display.py"},
+    "rich": {"cli/display.py", "cli/display_entities.py"},
     "accelerate": {"nlp/core/training.py"},
     "datasets": {"corpora/huggingface.py"},
-    "matplotlib": {"nlp/core/curves.py", "nlp/core/words/word_map.py"},
+    "matplotlib": {
+        "nlp/core/curves.py",
+        "nlp/core/tags/calibration.py",
+        "nlp/core/words/word_map.py",
+    },
     "prompt_toolkit": {"cli/interactive.py"},
-    "tokenizers": {"nlp/core/tokens/token_engine.py"},
+    "tokenizers": {"nlp/core/tokens/token_engine.py", "nlp/core/tokens/word_splitter.py"},
     "gensim": {
         "corpora/wikipedia.py",
         "corpora/wikitext.py",
@@ -35,8 +39,12 @@ OWNERS = {
         "nlp/core/words/word_engines.py",
     },
     "bokeh": {"nlp/core/words/word_page.py"},
-    "scipy": {"nlp/core/words/word_evaluation.py"},
-    "sklearn": {"nlp/core/words/word_map.py"},
+    "scipy": {"nlp/core/tags/calibration.py", "nlp/core/words/word_evaluation.py"},
+    "sklearn": {
+        "nlp/core/classes/bag_of_words.py",
+        "nlp/core/classes/class_scores.py",
+        "nlp/core/words/word_map.py",
+    },
     "umap": {"nlp/core/words/word_map.py"},
     "usearch": {"nlp/core/words/word_vectors.py"},
 }
@@ -116,5 +124,6 @@ def test_import_nlp_is_light() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    heavy = {"gensim", "datasets", "matplotlib", "PIL", "accelerate", "rich", "pandas", "scipy"}
+    heavy = {"torch", "gensim", "datasets", "matplotlib", "PIL", "accelerate", "rich", "pandas"}
+    heavy |= {"scipy", "sklearn", "tokenizers"}
     assert not heavy & set(ran.stdout.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from corpora.errors import UsageError
 from corpora.passage import count_words
-from nlp.core.preparation import Prepared, encode_whole, load_tokenizer, prepare
+from nlp.core.preparation import Prepared, encode_whole, prepare
 from nlp.core.tokenizer import Tokenizer
 
 TEXT = "take me to Mars, bake me a cake, take me to the moon and wake me soon.\n" * 40
@@ -68,8 +69,25 @@ def test_a_tokenizer_without_tokens_is_not_enough(corpus: Path) -> None:
 def test_a_tokenizer_that_is_given_is_kept(corpus: Path) -> None:
     Tokenizer.train([TEXT], kind="characters").save(corpus.parent / "own.json")
     _, tokenizer = prepared(corpus, [], tokenizer=corpus.parent / "own.json")
-    assert tokenizer.fingerprint == load_tokenizer(corpus.parent / "own.json").fingerprint
-    assert load_tokenizer(corpus.parent / "model").fingerprint == tokenizer.fingerprint
+    assert tokenizer.fingerprint == Tokenizer.load(corpus.parent / "own.json").fingerprint
+    assert Tokenizer.load(corpus.parent / "model").fingerprint == tokenizer.fingerprint
+
+
+def test_a_tokenizer_is_taken_in_every_form_it_has(corpus: Path) -> None:
+    """`train-lm --tokenizer` takes what `tokenize -T` does."""
+    own = Tokenizer.train([TEXT], vocabulary_size=280)
+    (corpus.parent / "gpt2").mkdir()
+    own.save_gpt2(corpus.parent / "gpt2/vocab.json", corpus.parent / "gpt2/merges.txt")
+    (corpus.parent / "openai").mkdir()
+    own.save_gpt2(corpus.parent / "openai/encoder.json", corpus.parent / "openai/vocab.bpe")
+    own.save_tiktoken(corpus.parent / "ranks.tiktoken")
+    for name in ("gpt2", "openai", "ranks.tiktoken"):
+        (corpus.parent / "model").mkdir()
+        _, tokenizer = prepared(corpus, [], tokenizer=corpus.parent / name)
+        assert tokenizer.encode(TEXT) == own.encode(TEXT), name
+        shutil.rmtree(corpus.parent / "model")
+    with pytest.raises(UsageError, match=r"neither tokenizer\.json nor GPT-2's vocab\.json"):
+        prepared(corpus, [], tokenizer=corpus.parent)
 
 
 def test_a_split_of_nothing_is_refused(corpus: Path) -> None:
@@ -83,3 +101,4 @@ def test_a_whole_corpus_in_memory(corpus: Path) -> None:
     ids, counts = encode_whole(tokenizer, corpus, {})
     assert ids.tolist() == [*tokenizer.encode(TEXT), tokenizer.end_of_text]
     assert (counts.tokens, counts.bytes, counts.documents) == (len(ids), len(TEXT), 1)
+    assert (counts.characters, counts.words) == (len(TEXT), len(TEXT.split()))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from corpora.errors import UsageError
-from nlp.core.events import Event, Remark
+from nlp.core.events import Evaluation, Event, Remark
 from nlp.core.pretrained import fill
 from nlp.core.words import vector_formats
 from nlp.core.words.word_vectors import WordVectors
@@ -76,6 +76,49 @@ def test_a_frozen_embedding_stays_and_another_learns(corpus: Path) -> None:
     row = tuned.decoder.embedding[entry].detach()
     assert not torch.allclose(row / row.norm(), expected / expected.norm(), atol=1e-6)
     assert float(torch.cosine_similarity(row, expected, dim=0)) > 0.9  # but began there
+
+
+class Killed(BaseException):
+    """Ends a run like SIGKILL."""
+
+
+@pytest.mark.parametrize("when", ["after a checkpoint", "before any"])
+def test_a_killed_run_goes_on_without_the_vectors(
+    when: str, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once there is a checkpoint, which holds what the vectors began."""
+    vectors, output = corpus.parent / "vectors.txt", corpus.parent / "model"
+    loaded: list[str] = []
+    load = vector_formats.load
+
+    def watched(path: str | Path) -> WordVectors:
+        loaded.append(str(path))
+        return load(path)
+
+    def kill(event: Event) -> None:
+        if when == "before any" or (isinstance(event, Evaluation) and event.step == 6):
+            raise Killed
+
+    monkeypatch.setattr(vector_formats, "load", watched)
+    settings = {**TINY, "vocabulary_size": 280, "embedding": vectors, "tied": False}
+    settings |= {"freeze_embedding": True, "steps": 6, "evaluate_every": 3}
+    whole = train(corpus, output=corpus.parent / "whole", **settings)
+    assert loaded == [str(vectors)]  # once
+    with pytest.raises(Killed):
+        train(corpus, output=output, report=kill, **settings)
+    if when == "after a checkpoint":
+        vectors.unlink()
+        resumed = train(output=output, resume=True)
+        assert resumed.outcome.step == 6
+        assert resumed.model.config == whole.model.config
+        for name, weights in whole.model.state_dict().items():
+            assert torch.equal(weights, resumed.model.state_dict()[name]), name
+    else:
+        vectors.rename(corpus.parent / "gone.txt")
+        with pytest.raises(UsageError, match=r"no file or folder of word vectors"):
+            train(output=output, resume=True)
+        (corpus.parent / "gone.txt").rename(vectors)
+        assert train(output=output, resume=True).model.config == whole.model.config
 
 
 def test_one_hot_tokens_need_no_embedding(corpus: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from nlp.core.recurrent import Recurrent, dropout, keep_mask, reverse
+from nlp.core.recurrent import CellKind, Recurrent, dropout, keep_mask, reverse
 
 KINDS = ("lstm", "gru", "rnn", "relu-rnn")
 
@@ -217,3 +219,18 @@ def test_a_mask_keeps_the_mean_and_drops_the_share(probability: float) -> None:
     assert mask.unique().numel() == 2
     torch.manual_seed(0)
     assert torch.equal(mask, keep_mask(torch.empty(0), (333, 301), probability))
+
+
+@pytest.mark.parametrize("kind", get_args(CellKind))
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_read_is_forward_without_a_state(kind: CellKind, bidirectional: bool) -> None:
+    core = Recurrent(kind, 3, 5, layers=2, bidirectional=bidirectional)
+    inputs = torch.randn(4, 6, 3)
+    mask = torch.arange(6) < torch.tensor([6, 1, 4, 4])[:, None]
+    outputs, state = core(inputs, mask=mask)
+    parts = len(state) // (2 * core.directions)
+    found, last = core.read(inputs, mask=mask)
+    torch.testing.assert_close(found, outputs)
+    torch.testing.assert_close(last, torch.cat(state[-parts * core.directions :: parts], dim=1))
+    with pytest.raises(ValueError, match="gap"):
+        core.read(inputs, mask=mask.flip(1))

@@ -66,6 +66,7 @@ def test_an_empty_folder_may_be_used(tmp_path: Path) -> None:
 
 
 def test_a_model_is_not_replaced_unasked(model: Path) -> None:
+    (model / FOLDER / STATE).write_text("state")
     before = contents(model)
     with pytest.raises(UsageError, match="--resume goes on with its run, --overwrite replaces it"):
         RunFolder(model).create(given(), overwrite=False)
@@ -125,6 +126,69 @@ def test_no_room_for_the_new_run_puts_the_model_back(
     with pytest.raises(UsageError, match="no space"):
         RunFolder(model).create(given(), overwrite=True)
     assert contents(model) == before
+
+
+@pytest.mark.parametrize("name", ["project", "model.previous"])
+@pytest.mark.parametrize("config", ["{}", '{"model_type": "gpt2"}', '{"library": "keras"}', "[]"])
+def test_a_strangers_config_makes_no_model(name: str, config: str, model: Path) -> None:
+    """Many programs write a config.json."""
+    other = model.with_name(name)
+    (other / "src").mkdir(parents=True)
+    (other / CONFIG).write_text(config)
+    (other / "src" / "thesis.txt").write_text("years of work")
+    before = contents(model.parent)
+    output = model if name == "model.previous" else other
+    with pytest.raises(UsageError, match=f"{name} holds something else than a model"):
+        RunFolder(output).create(given(), overwrite=True)
+    assert contents(model.parent) == before
+
+
+def test_files_of_others_are_never_deleted(model: Path) -> None:
+    """They move aside with the folder, whether it holds a model or is a run without one."""
+    (model / "notes.txt").write_text("what I found")
+    RunFolder(model).create(given(), overwrite=True)  # model, previous
+    (model / "training" / "more.txt").write_text("more of it")
+    RunFolder(model).create(given(), overwrite=True)  # a run without weights
+    assert (model.with_name("model.previous") / "notes.txt").read_text() == "what I found"
+    assert (model.with_name("model.previous-2") / "training/more.txt").read_text() == "more of it"
+    (model / WEIGHTS).write_text("newer")
+    RunFolder(model).create(given(), overwrite=True)
+    assert (model.with_name("model.previous-3") / "notes.txt").read_text() == "what I found"
+    assert (model.with_name("model.previous") / WEIGHTS).read_text() == "newer"
+
+
+def test_all_that_runs_write_may_go(model: Path) -> None:
+    for name in (
+        *("tokenizer.json", "README.md", "metrics.jsonl", "curves.png", "words.tsv"),
+        *("lexicon.json", "reader-0.tokenizer.json", "reliability.png", f"{FOLDER}/words.txt"),
+        *(f"{FOLDER}/{STATE}", f"{FOLDER}/tokens/header.json", f"{FOLDER}/tokens/train-7.tokens"),
+        *(f"{FOLDER}/.tokens.partial-x/header.json", f"{FOLDER}/.{STATE}.12.part"),
+    ):
+        (model / name).parent.mkdir(exist_ok=True)
+        (model / name).write_text("")
+    for _ in range(2):
+        RunFolder(model).create(given(), overwrite=True)
+        (model / WEIGHTS).write_text("newer")
+    assert sorted(path.name for path in model.parent.iterdir()) == ["model", "model.previous"]
+
+
+def test_a_failed_run_puts_back_what_holds_files_of_others(model: Path) -> None:
+    (model / WEIGHTS).unlink()
+    (model / "notes.txt").write_text("what I found")
+    before = contents(model)
+    folder = RunFolder(model)
+    folder.create(given(), overwrite=True)
+    folder.discard_unstarted()
+    assert contents(model) == before
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_who_cannot_resume_is_not_advised_to(resumes: bool, model: Path) -> None:
+    """Neither by a command that never can, nor where no state is left."""
+    if not resumes:
+        (model / FOLDER / STATE).write_text("state")
+    with pytest.raises(UsageError, match="is not empty: --overwrite replaces it, or name another"):
+        RunFolder(model, resumes=resumes).create(given(), overwrite=False)
 
 
 @pytest.mark.parametrize("name", ["model", "model.previous"])

@@ -77,7 +77,7 @@ def test_counts(tmp_path):
         assert list(writer.counting("train", passages)) == passages
         writer.append("train", [5, 6])
     size = sum(len(text.encode()) for text, _ in passages)
-    assert TokenStore.open(tmp_path / "s").header.splits == {"train": Counts(2, 2, 5, size)}
+    assert TokenStore.open(tmp_path / "s").header.splits == {"train": Counts(2, 2, 5, size, 20)}
 
 
 def test_ids_outside_the_vocabulary(tmp_path):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import os
+import shutil
 import struct
+import subprocess
+import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +23,14 @@ from hypothesis.extra import numpy as arrays
 
 from corpora.errors import UsageError
 from nlp.core import checkpoint
-from nlp.core.words.vector_formats import load, read_counts, save, write_counts
+from nlp.core.words.vector_formats import (
+    load,
+    load_folder,
+    read_counts,
+    save,
+    save_folder,
+    write_counts,
+)
 from nlp.core.words.word2vec_files import write_binary
 from nlp.core.words.word_vectors import WordVectors
 
@@ -140,12 +152,61 @@ def test_subwords_stay_in_safetensors(tmp_path: Path) -> None:
 
 
 def write_folder(folder: Path, **more: torch.Tensor) -> Path:
-    folder.mkdir()
-    checkpoint.save_config(folder, "embeddings", {"size": 7, "min_n": 2, "max_n": 3}, None)
-    tensors = {"vectors": torch.from_numpy(MATRIX), "output": torch.zeros(6, 7), **more}
-    checkpoint.write_tensors(folder / checkpoint.WEIGHTS, tensors, {})
-    write_counts(folder, WORDS, COUNTS)
+    arrays = {name: tensor.numpy() for name, tensor in more.items()}
+    arrays = {"vectors": MATRIX, "output": np.zeros((6, 7), np.float32), **arrays}
+    save_folder(folder, {"size": 7, "min_n": 2, "max_n": 3}, WORDS, COUNTS, arrays)
     return folder
+
+
+def test_a_folder_keeps_all_that_training_needs(tmp_path: Path) -> None:
+    vectors, config, arrays = load_folder(write_folder(tmp_path / "folder"))
+    check_same(vectors)
+    assert config == {"size": 7, "min_n": 2, "max_n": 3}
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "vectors": (6, 7),
+        "output": (6, 7),
+    }
+    arrays["output"][0] = 1  # may be trained in place
+    names = {path.name for path in (tmp_path / "folder").iterdir()}
+    assert names == {"config.json", "model.safetensors", "words.tsv"}
+    with pytest.raises(UsageError, match="`unrolled train-embeddings --output none`"):
+        load_folder("none")
+
+
+def test_a_folder_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the patterns ask for comes along."""
+    whole = write_folder(tmp_path / "whole")
+    (whole / "training").mkdir()
+    (whole / "training" / "state.safetensors").touch()
+
+    def snapshot_download(name: str, allow_patterns: list[str]) -> str:
+        assert name == "someone/their-vectors"
+        copy = tmp_path / "copy"
+        copy.mkdir(exist_ok=True)
+        for path in whole.iterdir():
+            if any(fnmatch(path.name, pattern) for pattern in allow_patterns):
+                shutil.copy(path, copy)
+        return str(copy)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    check_same(load("someone/their-vectors"))
+    check_same(load(Path("someone/their-vectors"), limit=2), WORDS[:2], MATRIX[:2])
+    assert load_folder("someone/their-vectors").config["size"] == 7
+    with pytest.raises(UsageError, match="there is no file or folder of word vectors"):
+        load("someone/vectors.txt")
+
+
+def test_word_vectors_need_no_torch(tmp_path: Path) -> None:
+    """Neither to read our folders and files, nor to ask and to write."""
+    write_folder(tmp_path / "folder", ngrams=torch.randn(30, 7))
+    code = (
+        "import sys\nfrom nlp.core.words.vector_formats import load, save\n"
+        "vectors = load('folder')\nsave(vectors, 'v.safetensors')\n"
+        "print(load('v.safetensors').nearest('the')[0])\nassert 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
 
 
 def test_folder(tmp_path: Path) -> None:
@@ -174,7 +235,7 @@ def test_damaged_folders(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"words\.tsv is missing"):
         load(folder)
     checkpoint.save_config(folder, "language-model", {}, None)
-    with pytest.raises(UsageError, match="holds a language-model: expected a embeddings"):
+    with pytest.raises(UsageError, match="holds language-model, not embeddings"):
         load(folder)
 
 

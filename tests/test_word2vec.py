@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from nlp.core.words.word2vec import BLOCK, Tree, Window, Word2Vec, huffman_tree, windows
+from nlp.core.words.word2vec import (
+    BLOCK,
+    Tree,
+    Window,
+    Word2Vec,
+    huffman_tree,
+    random_device,
+    windows,
+    without_empty_lines,
+)
 from nlp.core.words.word_counts import BREAK
 
 WORDS, SIZE, NEGATIVES = 12, 5, 3
@@ -190,6 +203,81 @@ def test_windows_hold_the_neighbours_within_reach_and_line() -> None:
             assert chosen in possible
             place += 1
     assert not any(flat_band[place:])  # what fills the last block reads nothing
+
+
+@pytest.mark.parametrize("algorithm", ["skip-gram", "cbow"])
+@pytest.mark.parametrize("ids", [[], [BREAK], [BREAK] * 7])
+def test_no_word_is_no_window(ids: list[int], algorithm: str) -> None:
+    generator = torch.Generator()
+    window = windows(torch.tensor(ids, dtype=torch.int32), 5, generator)
+    assert [tuple(part.shape) for part in window] == [
+        (0, BLOCK),
+        (0, BLOCK + 10),
+        (0, BLOCK, BLOCK + 10),
+    ]
+    vectors, output = (table.float() for table in tables(WORDS))
+    before = vectors.clone(), output.clone()
+    model = Word2Vec(
+        vectors,
+        output,
+        algorithm=algorithm,  # type: ignore[arg-type]
+        draw=torch.ones(WORDS),
+        negatives=NEGATIVES,
+        tree=None,
+        generator=generator,
+    )
+    model.step(window, 0.5)
+    assert torch.equal(vectors, before[0])
+    assert torch.equal(output, before[1])
+
+
+@given(st.lists(st.integers(BREAK, 2)))
+def test_empty_lines_go_and_lines_stay(ids: list[int]) -> None:
+    def lines(ids: list[int]) -> list[list[int]]:
+        found: list[list[int]] = [[]]
+        for number in ids:
+            if number == BREAK:
+                found.append([])
+            else:
+                found[-1].append(number)
+        return [line for line in found if line]
+
+    kept = without_empty_lines(torch.tensor(ids, dtype=torch.int32)).tolist()
+    assert lines(kept) == lines(ids)
+    assert kept.count(BREAK) == max(0, len(lines(ids)) - 1)
+
+
+class No64Bits(TorchDispatchMode):
+    """The device "meta" like an Apple GPU: without float64."""
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: Any = (), keywords: Any = None
+    ) -> Any:
+        result = function(*arguments, **(keywords or {}))
+        for part in tree_leaves(result):
+            if isinstance(part, torch.Tensor) and part.is_meta:
+                assert part.dtype != torch.float64, function
+        return result
+
+
+@pytest.mark.parametrize("algorithm", ["skip-gram", "cbow"])
+def test_apples_gpus_which_have_no_float64_can_train(algorithm: str) -> None:
+    """No such device is at hand: that none of it is asked for is all that is shown."""
+    assert random_device(torch.device("mps")) == torch.device("cpu")
+    assert random_device(torch.device("cuda:1")) == torch.device("cuda:1")
+    generator = torch.Generator().manual_seed(0)
+    window = Window(*(part.to("meta") for part in windows(corpus(), 3, generator)))
+    with No64Bits():
+        model = Word2Vec(
+            *(table.float().to("meta") for table in tables(WORDS)),
+            algorithm=algorithm,  # type: ignore[arg-type]
+            draw=torch.ones(WORDS, dtype=torch.float64),
+            negatives=NEGATIVES,
+            tree=None,
+            generator=generator,
+        )
+        assert model.drawn().is_meta
+        model.step(window, 0.1)
 
 
 def test_reaches_are_uniform_up_to_the_width() -> None:

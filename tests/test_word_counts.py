@@ -56,7 +56,9 @@ def write(tmp_path: Path, *texts: str, **options: object) -> tuple[Path, Counter
     path = tmp_path / "words.txt"
     passages = [Passage(text, ends) for text, ends in zip(texts, [True] * len(texts), strict=True)]
     settings = {"splitting": "words", "lowercase": True, **options}
-    return path, write_words(passages, path, **settings)  # type: ignore[arg-type]
+    written = write_words(passages, path, **settings)  # type: ignore[arg-type]
+    assert (written.path, written.lines) == (path, path.read_text(encoding="utf-8").count("\n"))
+    return path, written.counted
 
 
 def test_a_line_stays_a_line_and_a_document_ends_one(tmp_path: Path) -> None:

@@ -172,6 +172,25 @@ def check_published(vectors: WordVectors) -> None:
     assert vectors.odd_one_out(["breakfast", "cereal", "dinner", "lunch"]) == "cereal"
 
 
+@pytest.mark.parametrize("word", ["zq", "", "é"])
+def test_a_word_too_short_for_any_ngram_has_no_vector(word: str) -> None:
+    """A vector of zeros would have a cosine of 0 to every word, and that is no answer."""
+    ngrams = Subwords(np.ones((50, 12), np.float32), min_n=5, max_n=6)
+    vectors = WordVectors(["w", *WORDS[1:]], MATRIX, None, ngrams)
+    assert vectors.nearest("zqx", 1)  # <zqx> has five characters
+    assert vectors.nearest("w", 1)  # is known
+    asked = (
+        lambda: vectors[word],
+        lambda: vectors.nearest(word),
+        lambda: vectors.similarity(word, "w1"),
+        lambda: vectors.analogy("w1", "w2", word),
+        lambda: vectors.odd_one_out(["w1", word]),
+    )
+    for ask in asked:
+        with pytest.raises(UsageError, match="too short to be built of n-grams of 5 characters"):
+            ask()
+
+
 def test_real_vectors_answer_as_published(glove: WordVectors) -> None:
     assert glove.matrix.shape == (400_000, 50)
     check_published(glove)

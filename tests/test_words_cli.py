@@ -83,6 +83,10 @@ def test_nearest_is_a_table_or_a_line_of_json_a_word(run: Run) -> None:
     ]
 
 
+def test_the_help_warns_of_pickles(run: Run) -> None:
+    assert "pickle" in run("nearest", "--help").out
+
+
 def test_nearest_searches_the_first_words_only_where_told(run: Run) -> None:
     found = answered(run("nearest", "v.txt", "man", "--limit", 4, "--json"))
     assert {answer["word"] for answer in found["neighbours"]} == {"woman", "king", "queen"}

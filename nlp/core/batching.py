@@ -139,7 +139,7 @@ class Buckets:
                 longest = length
             batches[-1].append(int(row))
         if draw is not None:
-            draw.shuffle(batches)  # type: ignore[arg-type]
+            draw.shuffle(batches)
         return batches
 
 

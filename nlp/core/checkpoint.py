@@ -13,9 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from corpora.errors import UsageError
 from corpora.writing import replacing, write_text
@@ -29,18 +32,34 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "tokenizer.json",
     "README.md",
 )
-FORMAT = 1
+# All that a model can be made of, as globs: beside the above the words of word vectors, and those
+# of a tagger with the tokenizers of its language models.
+FILES = (CONFIG, WEIGHTS, TOKENIZER, CARD, "words.tsv", "lexicon.json", "reader-*.tokenizer.json")
+LIBRARY, FORMAT = "unrolled", 1
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Replaces a safetensors file; `about` is stored as JSON in its header."""
-    import safetensors
     import safetensors.torch
 
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    _write(path, about, partial(safetensors.torch.save_file, flat))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
+    """As `write_tensors`, and the same file, without torch."""
+    import safetensors.numpy
+
+    flat = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    _write(path, about, partial(safetensors.numpy.save_file, flat))
+
+
+def _write(path: Path, about: Mapping[str, Any], save: Callable[..., None]) -> None:
+    import safetensors
+
     with replacing(path) as part:
         try:
-            safetensors.torch.save_file(flat, part, metadata={"about": json.dumps(about)})
+            save(part, metadata={"about": json.dumps(about)})
         except safetensors.SafetensorError as error:  # how it tells of a full disk
             raise _system_error(error) from error
 
@@ -57,12 +76,21 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         UsageError: there is none, or it is cut short or of another format.
     """
+    return _read(path, "pt")
+
+
+def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """As `read_tensors`, without torch."""
+    return _read(path, "np")
+
+
+def _read(path: Path, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
     import safetensors
 
     if not path.is_file():
         raise UsageError(f"{path} is missing: expected a file of trained weights there")
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
+        with safetensors.safe_open(path, framework=framework) as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError) as error:
@@ -81,7 +109,7 @@ def save_config(
 ) -> None:
     """Replaces a model folder's `config.json`."""
     content = {
-        "library": "unrolled",
+        "library": LIBRARY,
         "format": FORMAT,
         "kind": kind,
         "tokenizer_fingerprint": tokenizer_fingerprint,
@@ -90,8 +118,12 @@ def save_config(
     write_text(folder / CONFIG, json.dumps(content, indent=2) + "\n")
 
 
-def locate(folder_or_hub_id: str | Path) -> Path:
-    """The folder itself, or a local copy of that repository of the Hugging Face Hub."""
+def locate(folder_or_hub_id: str | Path, command: str = "train-lm") -> Path:
+    """The folder itself, or a local copy of that repository of the Hugging Face Hub.
+
+    Args:
+        command: what makes such a folder, for who has none.
+    """
     folder = Path(folder_or_hub_id).expanduser()
     name = str(folder_or_hub_id)
     if folder.is_dir():
@@ -100,14 +132,13 @@ def locate(folder_or_hub_id: str | Path) -> Path:
         raise UsageError(f"{folder} is a file: expected a model folder or a Hub id OWNER/NAME")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise UsageError(
-            f"there is no model folder {name}: train one with `unrolled train-lm --output {name}`"
+            f"there is no model folder {name}: train one with `unrolled {command} --output {name}`"
         )
     import huggingface_hub
 
     try:
         # Not the state of the training, which may lie there too and is larger than the model.
-        files = [CONFIG, WEIGHTS, TOKENIZER, CARD]
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=files))
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
     except Exception as error:  # the network fails in as many kinds as there are libraries
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
@@ -126,7 +157,7 @@ def read_config(folder: Path, kind: str) -> tuple[dict[str, Any], str | None]:
         raise UsageError(f"{folder} is no model folder: it has no {CONFIG}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["library"] != "unrolled":
+        if content["library"] != LIBRARY:
             raise KeyError("library")
         found, config = content["kind"], dict(content["config"])
         version, fingerprint = int(content["format"]), content["tokenizer_fingerprint"]
@@ -137,7 +168,7 @@ def read_config(folder: Path, kind: str) -> tuple[dict[str, Any], str | None]:
     if version > FORMAT:
         raise UsageError(f"{path} was written by a newer Unrolled: update with pip install -U")
     if found != kind:
-        raise UsageError(f"{folder} holds a {found}: expected a {kind}")
+        raise UsageError(f"{folder} holds {found}, not {kind}")
     return config, fingerprint
 
 

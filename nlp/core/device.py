@@ -72,3 +72,11 @@ def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
     if precision not in names:
         raise UsageError(f"precision {precision!r} is unknown: expected auto, float32 or bfloat16")
     return names[precision]
+
+
+def compute_dtype(reference: torch.Tensor) -> torch.dtype:
+    """What matrix products run in: autocast's type inside autocast, else `reference`'s own."""
+    device = reference.device.type
+    if torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return reference.dtype

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from nlp.core.recurrent import compute_dtype
+from nlp.core.device import compute_dtype
 
 # Enough rows that the matrix products are worth their set-up, few enough that the logits stay near
 # the last cache of a CPU; a GPU wants more rows at a time.

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from corpora.errors import UsageError
-from corpora.passage import Passage, count_words
+from corpora.passage import Counts, counting
 from corpora.reader import Source, read
 from corpora.splits import splits
 from corpora.store import TokenStore, TokenStoreWriter
-from corpora.store_header import Counts
-from nlp.core.checkpoint import TOKENIZER
+from nlp.core.batching import Windows
 from nlp.core.tokenizer import Tokenizer
 
 
@@ -41,7 +40,7 @@ def prepare(
         corpus, reading: what `corpora.splits` takes.
         tokens, tokenizer_file: where to put both; where both are there already they are used.
         vocabulary: arguments of `Tokenizer.train`.
-        tokenizer: an existing one, as a file or as a folder that holds one.
+        tokenizer: an existing one, in any form that `Tokenizer.load` reads.
         report: hears what is being done.
     """
     if tokenizer_file.is_file() and tokens.is_dir():
@@ -49,7 +48,7 @@ def prepare(
         return Prepared(TokenStore.open(tokens, tokenizer_fingerprint=known.fingerprint), known)
     parts = splits(corpus, **reading)
     if tokenizer is not None:
-        known = load_tokenizer(tokenizer)
+        known = Tokenizer.load(tokenizer)
     else:
         report(f"learning a vocabulary of {vocabulary_text(vocabulary)}")
         known = Tokenizer.train(parts.train, **vocabulary)
@@ -73,10 +72,21 @@ def prepare(
     return Prepared(store, known)
 
 
-def load_tokenizer(place: str | Path) -> Tokenizer:
-    """The tokenizer in a file, or in a model folder."""
-    path = Path(place).expanduser()
-    return Tokenizer.load(path / TOKENIZER if path.is_dir() else path)
+def windows(
+    data: Prepared, *, batch_size: int, window: int, seed: int, backward: bool
+) -> tuple[Windows, Windows]:
+    """What a language model trains on and is validated on; `backward` reads from the end."""
+    order = slice(None, None, -1 if backward else 1)
+    ids, held_out = data.store.split("train")[order], data.store.split("validation")[order]
+    # A text of few documents shows the model few beginnings: then each stream is one more.
+    is_one_text = data.store.header.splits["train"].documents < batch_size
+    start_id = data.tokenizer.end_of_text if is_one_text else None
+    # Side by side is faster; each stream should still be long against its cold start.
+    streams = max(1, min(batch_size, len(held_out) // (8 * window)))
+    return (
+        Windows(ids, batch_size, window, seed=seed, start_id=start_id),
+        Windows(held_out, streams, min(window, max(1, len(held_out) - 1))),
+    )
 
 
 def vocabulary_text(vocabulary: Mapping[str, Any]) -> str:
@@ -91,15 +101,7 @@ def encode_whole(
 ) -> tuple[np.ndarray, Counts]:
     """The ids of a corpus, `[tokens]` in memory, and what its text counts."""
     counts = Counts()
-
-    def counted() -> Iterator[Passage]:
-        for passage in read(corpus, **reading):
-            utf8 = passage.text.encode("utf-8", "surrogatepass")
-            counts.documents += passage.ends_document
-            counts.words += count_words(utf8)
-            counts.bytes += len(utf8)
-            yield passage
-
-    ids = np.concatenate(list(tokenizer.encode_corpus(counted())))
+    passages = counting(read(corpus, **reading), counts)
+    ids = np.concatenate(list(tokenizer.encode_corpus(passages)))
     counts.tokens = len(ids)
     return ids, counts

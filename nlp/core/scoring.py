@@ -26,8 +26,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from corpora.errors import UsageError
+from corpora.passage import Counts
 from corpora.store import TokenStore
-from corpora.store_header import Counts
 from nlp.core.batching import Windows
 from nlp.core.decoding import Decodable, evaluation_mode
 

@@ -41,7 +41,7 @@ from nlp.core.tokens.token_engine import (
 from nlp.core.tokens.token_formats import (
     read_gpt2,
     read_tiktoken,
-    read_tokenizer_json,
+    read_vocabulary,
     write_gpt2,
     write_tiktoken,
     write_tokenizer_json,
@@ -326,13 +326,11 @@ class Tokenizer:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str], *, engine: str = "auto") -> Tokenizer:
-        """Read a Hugging Face `tokenizer.json`, or that of a model folder.
+        """Read a `tokenizer.json`, tiktoken's ranks, or a folder of a model or of GPT-2's files.
 
         Raises `UsageError` if it is missing or damaged, or would not give text back unchanged.
         """
-        path = Path(file)
-        path = path / "tokenizer.json" if path.is_dir() else path
-        return cls(read_tokenizer_json(path), engine=engine)
+        return cls(read_vocabulary(Path(file).expanduser()), engine=engine)
 
     @classmethod
     def from_gpt2(

@@ -21,11 +21,32 @@ from corpora.errors import UsageError
 from corpora.writing import write_text
 from nlp.core.tokens.vocabulary import (
     BYTE_TO_CHARACTER,
+    END_OF_TEXT,
     PRE_TOKENIZERS,
     Vocabulary,
     from_alphabet,
     to_alphabet,
 )
+
+# The names of GPT-2's two files: at the Hugging Face Hub, and as OpenAI published them.
+GPT2_FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """The vocabulary of a file or of a folder, in whichever of the formats it is."""
+    if path.suffix == ".tiktoken" and not path.is_dir():
+        return read_tiktoken(path, "gpt4", (END_OF_TEXT,))
+    if not path.is_dir():
+        return read_tokenizer_json(path)
+    if (path / "tokenizer.json").exists():
+        return read_tokenizer_json(path / "tokenizer.json")
+    for vocab, merges in GPT2_FILES:
+        if (path / vocab).exists():
+            return read_gpt2(path / vocab, path / merges, (END_OF_TEXT,))
+    raise UsageError(
+        f"{path}: found neither tokenizer.json nor GPT-2's vocab.json and merges.txt in this "
+        "folder. Name the file itself, or another folder."
+    )
 
 
 def read_tokenizer_json(path: Path) -> Vocabulary:

@@ -7,12 +7,13 @@
                                        gensim; open none from somebody you do not trust
     fastText           .bin            its model, with n-grams: read, not written
     safetensors        .safetensors    vectors, words, counts and n-grams
-    a folder                           config.json, model.safetensors and words.tsv, as
-                                       `train_embeddings` leaves it: read, not written
+    a folder                           config.json, model.safetensors and words.tsv: what
+                                       `train_embeddings` leaves, here or on the Hugging Face Hub
 
-`load` tells them apart by what is in them, `save` by the name. The first three may be compressed
-(.gz). Safetensors and folders keep counts and n-grams, gensim's keeps the counts, the others
-neither. Where a file has a word twice, the first one counts, as in word2vec's own programs.
+`load` tells them apart by what is in them, `save` by the name; a folder, which holds more than
+vectors, is written by `save_folder`. The first three may be compressed (.gz). Safetensors and
+folders keep counts and n-grams, gensim's keeps the counts, the others neither. Where a file has a
+word twice, the first one counts, as in word2vec's own programs.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import IO, Any, Literal, NamedTuple, cast
 
 import numpy as np
 
@@ -33,7 +34,16 @@ from nlp.core.words import word2vec_files
 from nlp.core.words.subwords import Subwords
 from nlp.core.words.word_vectors import WordVectors
 
-__all__ = ["Format", "load", "read_counts", "save", "write_counts"]
+__all__ = [
+    "Folder",
+    "Format",
+    "load",
+    "load_folder",
+    "read_counts",
+    "save",
+    "save_folder",
+    "write_counts",
+]
 
 Format = Literal["word2vec", "word2vec-binary", "glove", "gensim", "safetensors"]
 
@@ -46,6 +56,7 @@ _ENDINGS: dict[str, Format] = {  # the longer one of two that fit comes first
     ".kv": "gensim",
     ".safetensors": "safetensors",
 }
+_KNOWN = (*_ENDINGS, ".gz")
 _COMPRESSIBLE = ("word2vec", "word2vec-binary", "glove")
 
 
@@ -58,8 +69,9 @@ def load(path: str | Path, *, limit: int | None = None) -> WordVectors:
     path = Path(path).expanduser()
     if limit is not None:
         check_positive(limit=limit)
-    if path.is_dir():
-        return _load_folder(path, limit)
+    is_hub_id = len(path.parts) == 2 and not path.is_absolute() and not path.name.endswith(_KNOWN)
+    if path.is_dir() or (is_hub_id and not path.exists()):
+        return load_folder(path, limit=limit).vectors
     if not path.is_file():
         raise UsageError(f"there is no file or folder of word vectors {path}")
     if path.suffix == ".kv":
@@ -198,45 +210,79 @@ def _save_gensim(vectors: WordVectors, file: IO[bytes]) -> None:
 
 
 def _save_safetensors(vectors: WordVectors, path: Path) -> None:
-    import torch
-
     # As bytes: the header, where strings could be, may hold 100 MB only.
     words = np.frombuffer(bytearray("\n".join(vectors.words).encode()), np.uint8)
-    arrays, about = {"vectors": vectors.matrix, "words": words}, {}
+    arrays: dict[str, np.ndarray] = {"vectors": vectors.matrix, "words": words}
+    about: dict[str, int] = {}
     if vectors.counts is not None:
         arrays["counts"] = vectors.counts
     if vectors.subwords is not None:
         arrays["ngrams"] = vectors.subwords.matrix
         about = {"min_n": vectors.subwords.min_n, "max_n": vectors.subwords.max_n}
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    checkpoint.write_tensors(path, tensors, about)
+    checkpoint.write_arrays(path, arrays, about)
 
 
 def _load_safetensors(path: Path, limit: int | None) -> WordVectors:
-    tensors, about = checkpoint.read_tensors(path)
-    if "vectors" not in tensors or "words" not in tensors:
+    arrays, about = checkpoint.read_arrays(path)
+    if "vectors" not in arrays or "words" not in arrays:
         raise UsageError(f"{path} holds no vectors and words: expected a file of word vectors")
-    words = tensors["words"].numpy().tobytes().decode(errors="replace").split("\n")
-    counts = tensors["counts"].numpy()[:limit] if "counts" in tensors else None
-    matrix, subwords = tensors["vectors"].numpy()[:limit], _subwords(tensors, about)
-    return _vectors(path, words[:limit], matrix, counts, subwords)
+    words = arrays["words"].tobytes().decode(errors="replace").split("\n")
+    counts = arrays["counts"][:limit] if "counts" in arrays else None
+    subwords = _subwords(arrays, about)
+    return _vectors(path, words[:limit], arrays["vectors"][:limit], counts, subwords)
 
 
-def _load_folder(folder: Path, limit: int | None) -> WordVectors:
+class Folder(NamedTuple):
+    """A folder of word vectors that can be trained on."""
+
+    vectors: WordVectors
+    config: Mapping[str, Any]  # what they were trained with
+    arrays: Mapping[str, np.ndarray]  # "vectors", and all else that training changes
+
+
+def save_folder(
+    folder: Path,
+    config: Mapping[str, Any],
+    words: Iterable[str],
+    counts: np.ndarray,
+    arrays: Mapping[str, np.ndarray],
+) -> None:
+    """Replaces the files of a folder of word vectors.
+
+    Args:
+        config: what they were trained with.
+        words, counts: the vocabulary, and how often each word occurred, `[words]`.
+        arrays: "vectors" `[words, size]`, "ngrams" where there are any, and all else that is needed
+            to train on.
+    """
+    checkpoint.save_config(folder, KIND, config, None)
+    write_counts(folder, words, counts)
+    checkpoint.write_arrays(folder / checkpoint.WEIGHTS, arrays, {"format": checkpoint.FORMAT})
+
+
+def load_folder(folder_or_hub_id: str | Path, *, limit: int | None = None) -> Folder:
+    """A folder of word vectors, or a repository of the Hugging Face Hub; of the first `limit` words
+    only, where given.
+
+    Raises:
+        UsageError: there is none, or a file of it is missing, damaged or of another kind of model.
+    """
+    folder = checkpoint.locate(folder_or_hub_id, command="train-embeddings")
     config, _ = checkpoint.read_config(folder, KIND)
     words, counts = read_counts(folder)
     path = folder / checkpoint.WEIGHTS
-    tensors, _ = checkpoint.read_tensors(path)
-    if "vectors" not in tensors:
+    arrays, _ = checkpoint.read_arrays(path)
+    if "vectors" not in arrays:
         raise UsageError(f"{path} holds no vectors: train the embeddings anew")
-    matrix, subwords = tensors["vectors"].numpy()[:limit], _subwords(tensors, config)
-    return _vectors(path, words[:limit], matrix, counts[:limit], subwords)
+    subwords = _subwords(arrays, config)
+    vectors = _vectors(path, words[:limit], arrays["vectors"][:limit], counts[:limit], subwords)
+    return Folder(vectors, config, arrays)
 
 
-def _subwords(tensors: dict[str, Any], about: dict[str, Any]) -> Subwords | None:
-    if "ngrams" not in tensors:
+def _subwords(arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Subwords | None:
+    if "ngrams" not in arrays:
         return None
-    return Subwords(tensors["ngrams"].numpy(), about.get("min_n", 3), about.get("max_n", 6))
+    return Subwords(arrays["ngrams"], about.get("min_n", 3), about.get("max_n", 6))
 
 
 def write_counts(folder: Path, words: Iterable[str], counts: np.ndarray) -> None:

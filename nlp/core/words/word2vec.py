@@ -65,20 +65,39 @@ def windows(ids: Tensor, width: int, generator: torch.Generator) -> Window:
     line = (ids == BREAK).cumsum(0)
     real = ids != BREAK
     ids, line = ids[real], line[real]
-    blocks = -(-len(ids) // BLOCK)
+    blocks, around = -(-len(ids) // BLOCK), BLOCK + 2 * width
+    if not blocks:
+        shapes = ((0, BLOCK), (0, around), (0, BLOCK, around))
+        centres, others, none = (torch.zeros(shape, device=device) for shape in shapes)
+        return Window(centres.long(), others.long(), none)
     behind = blocks * BLOCK - len(ids)
-    reach = torch.randint(1, width + 1, ids.shape, generator=generator, device=device)
+    drawn_on = generator.device  # see random_device
+    reach = torch.randint(1, width + 1, ids.shape, generator=generator, device=drawn_on).to(device)
     reach = torch.nn.functional.pad(reach, (0, behind)).view(blocks, BLOCK)  # 0 has no neighbours
     ids = torch.nn.functional.pad(ids.long(), (width, width + behind))
     line = torch.nn.functional.pad(line, (width, width + behind), value=-1)
-    around = ids.unfold(0, BLOCK + 2 * width, BLOCK)
-    lines = line.unfold(0, BLOCK + 2 * width, BLOCK)
+    others = ids.unfold(0, around, BLOCK)
+    lines = line.unfold(0, around, BLOCK)
     inner = slice(width, width + BLOCK)
-    places = torch.arange(BLOCK + 2 * width, device=device) - width
+    places = torch.arange(around, device=device) - width
     distance = (places - torch.arange(BLOCK, device=device)[:, None]).abs()
     band = (distance <= reach[..., None]) & (distance > 0)
     band &= lines[:, inner, None] == lines[:, None, :]
-    return Window(around[:, inner], around, band.float())
+    return Window(others[:, inner], others, band.float())
+
+
+def without_empty_lines(ids: Tensor) -> Tensor:
+    """`ids` `[tokens]` with a BREAK only between two words, so that any two ids hold a word."""
+    word = ids != BREAK
+    # A break stays where a word is right before it; the last one goes.
+    kept = ids[word | torch.cat([word.new_zeros(1), word[:-1]])] if len(ids) else ids
+    return kept[: len(kept) - 1] if len(kept) and kept[-1] == BREAK else kept
+
+
+def random_device(device: torch.device) -> torch.device:
+    """Where to draw what a model on `device` needs: words are drawn by numbers of float64, for
+    rare ones are lost in float32, and Apple's GPUs have none."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 class Word2Vec:
@@ -87,9 +106,10 @@ class Word2Vec:
     Args:
         vectors: `[words, size]` of what is read; `output` of what is told: `[words, size]`, or of
             the tree's inner nodes, `[words - 1, size]`. Both are changed in place.
-        draw: relative frequency with which each word is drawn, `[words]`.
+        draw: relative frequency with which each word is drawn, `[words]`, where `generator` is.
         negatives: drawn words per told one, k above.
         tree: in place of drawn words.
+        generator: on `random_device(vectors.device)`.
     """
 
     def __init__(
@@ -111,9 +131,8 @@ class Word2Vec:
         """Words to tell apart from the neighbours: `[DRAWN]`."""
         device = self.cumulative.device
         uniform = torch.rand(DRAWN, generator=self.generator, device=device, dtype=torch.float64)
-        return torch.searchsorted(self.cumulative, uniform * self.cumulative[-1]).clamp_(
-            max=len(self.cumulative) - 1
-        )
+        drawn = torch.searchsorted(self.cumulative, uniform * self.cumulative[-1])
+        return drawn.clamp_(max=len(self.cumulative) - 1).to(self.vectors.device)
 
     @torch.no_grad()
     def step(self, window: Window, learning_rate: float, drawn: Tensor | None = None) -> None:
@@ -164,7 +183,7 @@ class Word2Vec:
         # so, and its learning rates are made for it.
         blocks = window.centres.shape
         shared = Moves(
-            window.band.mT @ inward.gradient.view(*blocks, -1),
+            window.band.mT @ inward.gradient.view(*blocks, self.vectors.shape[1]),
             (window.band.mT @ inward.curvature.view(*blocks, 1)).flatten(),
         )
         _descend(self.vectors, [(window.around, shared)], rate)

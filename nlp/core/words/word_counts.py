@@ -63,6 +63,14 @@ class WordCounts(NamedTuple):
         return np.minimum(1, (np.sqrt(excess) + 1) / excess)
 
 
+class Written(NamedTuple):
+    """A file of words, and what is in it."""
+
+    path: Path
+    counted: Counter[str]  # how often each distinct word occurs
+    lines: int
+
+
 def clean(text: str, *, splitting: Splitting = "words", lowercase: bool = True) -> str:
     """The text with spaces between words and line breaks between lines, and nothing else."""
     text = text.lower() if lowercase else text
@@ -76,18 +84,20 @@ def clean(text: str, *, splitting: Splitting = "words", lowercase: bool = True) 
 
 def write_words(
     passages: Iterable[Passage], path: Path, *, splitting: Splitting, lowercase: bool
-) -> Counter[str]:
+) -> Written:
     """Writes a corpus as words, a line for a line, and counts them."""
     counted: Counter[str] = Counter()
+    lines = 0
     with path.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         for text, ends_document in passages:
             words = clean(text, splitting=splitting, lowercase=lowercase)
             file.write(words)
             file.write("\n" if ends_document else " ")
+            lines += words.count("\n") + ends_document
             counted.update(words.split())
             if len(counted) > _MOST_DISTINCT:
                 counted = _without_rarest(counted)
-    return counted
+    return Written(path, counted, lines)
 
 
 def _without_rarest(counted: Counter[str]) -> Counter[str]:

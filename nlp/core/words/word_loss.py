@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from nlp.core.words.word2vec import Algorithm, Tree
+from nlp.core.words.word2vec import Tree
 from nlp.core.words.word_counts import WordCounts
+from nlp.core.words.word_engines import Config
 
 PREDICTIONS = 50_000  # in the sample, at most
 _ROWS = 4096  # of them at once
@@ -24,8 +25,8 @@ class SampledLoss:
 
     Args:
         texts: stretches of the file of words.
-        subsample, window, negatives: as in training; which words are left out, how wide each
-            window is and which words are drawn is fixed by `seed`.
+        config: as in training; which words are left out, how wide each window is and which words
+            are drawn is fixed by `seed`.
         tree: in place of drawn words.
     """
 
@@ -35,24 +36,21 @@ class SampledLoss:
         vocabulary: WordCounts,
         index: Mapping[str, int],
         *,
-        algorithm: Algorithm,
-        window: int,
-        negatives: int,
-        subsample: float,
+        config: Config,
         tree: Tree | None,
         seed: int,
     ) -> None:
         draw = np.random.default_rng((seed, 3))
-        keep = vocabulary.keep_probability(subsample)
+        keep = vocabulary.keep_probability(config.subsample)
         read: list[list[int]] = []
         told: list[int] = []
         for line in (line for text in texts for line in text.split("\n")):
             ids = [index[word] for word in line.split() if word in index]
             ids = [number for number in ids if draw.random() < keep[number]]
             for place, word in enumerate(ids):
-                reach = int(draw.integers(1, window + 1))
+                reach = int(draw.integers(1, config.window + 1))
                 others = ids[max(0, place - reach) : place] + ids[place + 1 : place + 1 + reach]
-                if algorithm == "skip-gram":
+                if config.algorithm == "skip-gram":
                     read += [[word]] * len(others)
                     told += others
                 elif others:
@@ -69,14 +67,15 @@ class SampledLoss:
         self.told = np.array(told, np.int64)
         self.tree = None if tree is None else tuple(part.numpy() for part in tree)
         weights = np.cumsum(vocabulary.counts**0.75)
-        uniform = draw.random((len(told), negatives)) * weights[-1]
+        uniform = draw.random((len(told), config.negatives)) * weights[-1]
         self.drawn = np.searchsorted(weights, uniform)
 
     def __len__(self) -> int:
         return len(self.told)
 
     def measure(self, vectors: np.ndarray, output: np.ndarray) -> float:
-        """Of vectors `[words, size]` and output vectors `[words, size]` (or of inner nodes)."""
+        """Of vectors `[words, size]` and output vectors `[words, size]` (or of inner nodes); NaN
+        where the sample holds no prediction."""
         total = 0.0
         for begin in range(0, len(self), _ROWS):
             rows = slice(begin, begin + _ROWS)
@@ -90,7 +89,7 @@ class SampledLoss:
                 total += float(_softplus(-np.einsum("rd,rd->r", means, output[told])).sum())
                 scores = np.einsum("rd,rkd->rk", means, output[self.drawn[rows]])
                 total += float(_softplus(scores).sum())
-        return total / max(1, len(self))
+        return total / len(self) if len(self) else float("nan")
 
 
 def _softplus(values: np.ndarray) -> np.ndarray:

@@ -91,13 +91,18 @@ class WordVectors:
         """The vector of a word, `[size]`; an unknown one is built from its n-grams, if there are.
 
         Raises:
-            UsageError: the word is unknown and there are no n-grams.
+            UsageError: the word is unknown and has no n-gram.
         """
         row = self.index.get(word)
         if row is not None:
             return self.matrix[row]
         if self.subwords is not None:
-            return self.subwords.vector(word)
+            if self.subwords.ids(word):
+                return self.subwords.vector(word)
+            raise UsageError(
+                f"the word {word!r} is not among the {len(self)} known ones, and too short to be "
+                f"built of n-grams of {self.subwords.min_n} characters or more"
+            )
         near = difflib.get_close_matches(word, self.words[:_SPELLED], cutoff=0.7)
         spelled = f"similar ones are {', '.join(near)}" if near else "nor is any spelled like it"
         raise UsageError(f"the word {word!r} is not among the {len(self)} known ones; {spelled}")

@@ -1,0 +1,441 @@
+"""Named entities: ours beside spaCy's blank pipeline and flair's BiLSTM-CRF, on two cores.
+
+    UNROLLED_DATA=data python -m bench.tagging quality --models kept
+    UNROLLED_DATA=data python -m bench.tagging speed --models kept
+    python -m bench.tagging page                 # renews the tables of docs/tagging.md
+
+Quality: entity F1 on the test sets of WNUT-17 and English WikiANN, trained on their training files
+alone, at three seeds, each contender on the given words. spaCy is the pipeline that `spacy init
+config -l en -p ner -o efficiency` writes, and trains for as long by the clock as ours did; the best
+on the development set counts. Speed: words/s from raw text to entities, on WNUT-17's test
+sentences, all at once and one after the other. Each part adds its rows to
+bench/results/tagging.json, in place of the same from before. A peer that is not installed is told
+and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from bench.classification import CONTENDERS
+from bench.crf import rows as crf_rows
+from bench.data import glove, sentences, wikiann, wnut17
+from bench.harness import alternate, save, table, use_cores
+from bench.tables import BEGIN, END, markdown, read
+
+DATA = {"wnut17": wnut17, "wikiann": wikiann}
+TITLES = {"wnut17": "WNUT-17", "wikiann": "WikiANN English"}
+PAGE = Path(__file__).parent.parent / "docs/tagging.md"
+# What `nlp.tagger.train` takes, over its defaults.
+OURS: dict[str, dict[str, dict[str, Any]]] = {
+    "wnut17": {"scratch": {}, "language models": {}, "glove": {}},
+    "wikiann": {"scratch": {}, "language models": {}},
+}
+# And `nlp.language_model.train` for those two that read the training text's characters.
+LANGUAGE_MODELS: dict[str, dict[str, Any]] = {"wnut17": {}, "wikiann": {}}
+# spaCy trains as long as the row of ours that is named here.
+PEERS = {"spacy": "language models", "spacy, glove": "glove"}
+
+
+def megabytes(folder: Path) -> float:
+    """Of a model's folder, without the state that a training goes on from."""
+    files = (path for path in folder.rglob("*") if "training" not in path.parts)
+    return round(sum(path.stat().st_size for path in files if path.is_file()) / 1e6, 2)
+
+
+def scores(gold: Sequence[Any], predicted: Sequence[Sequence[Any]]) -> dict[str, float]:
+    """Per cent of entities with the right words and label; `predicted` are spans."""
+    from nlp.core.tags.entity_scores import score_entities
+
+    micro = score_entities([sentence.spans for sentence in gold], predicted).micro
+    return {name: round(100 * getattr(micro, name), 2) for name in ("precision", "recall", "f1")}
+
+
+# Ours
+
+
+def our_folder(data: str, setting: str, seed: int, models: Path) -> Path:
+    return models / f"{data}-ours-{setting.replace(' ', '-')}-{seed}"
+
+
+def train_ours(data: str, setting: str, seed: int, models: Path) -> tuple[Path, float]:
+    """The folder, and the seconds of training, that of the language models included."""
+    import nlp.language_model
+    import nlp.tagger
+    from nlp.core.words.vector_formats import save as save_vectors
+
+    files, options = DATA[data](), dict(OURS[data][setting])
+    options |= {"seed": seed, "device": "cpu", "overwrite": True}
+    if setting == "glove":
+        options["embedding"] = models / "glove-6b-50d.safetensors"
+        if not options["embedding"].exists():
+            save_vectors(glove(), options["embedding"])
+    output, readers = our_folder(data, setting, seed, models), []
+    text = models / f"{data}.txt"
+    text.write_text("".join(" ".join(s.words) + "\n" for s in sentences(files["train"])))
+    start = time.perf_counter()
+    if setting == "language models":
+        for backward in (False, True):
+            readers.append(models / f"{data}-reader-{'backward' if backward else 'forward'}-{seed}")
+            nlp.language_model.train(
+                text,
+                output=readers[-1],
+                **{"kind": "characters", "document": "line", "test": 0, "backward": backward},
+                **{"seed": seed, "device": "cpu", "overwrite": True, **LANGUAGE_MODELS[data]},
+            )
+    splits = {"validation": files["dev"], "test": 0}
+    nlp.tagger.train(files["train"], output=output, language_models=readers, **splits, **options)
+    return output, time.perf_counter() - start
+
+
+def ours(data: str, setting: str, seed: int, models: Path) -> dict[str, Any]:
+    from nlp.tagger import Tagger, evaluate
+
+    folder, seconds = train_ours(data, setting, seed, models)
+    test = DATA[data]()["test"]
+    gold, tagger = sentences(test), Tagger.from_pretrained(folder, "cpu")
+    found = tagger.tag_words(sentence.words for sentence in gold)
+    return {
+        **scores(gold, [[entity.span for entity in entities] for entities in found]),
+        "ece": round(evaluate(tagger, test).ece, 4),
+        "training_seconds": round(seconds, 1),
+        "megabytes": megabytes(folder),
+    }
+
+
+# spaCy
+
+
+class _TimeIsUp(Exception):
+    pass
+
+
+def spacy_config(folder: Path, seed: int, static: bool) -> Any:
+    """The config of the quick start, and what must be said beside it."""
+    import spacy
+    from spacy.cli.init_config import init_config
+    from spacy.vectors import Vectors
+
+    config = init_config(lang="en", pipeline=["ner"], optimize="efficiency", gpu=False)
+    config["paths"] |= {part: str(folder / f"{part}.spacy") for part in ("train", "dev")}
+    config["system"]["seed"] = config["training"]["seed"] = seed
+    # The clock ends the training, nothing else; the best on the development set is kept.
+    config["training"] |= {"patience": 0, "max_epochs": 0, "max_steps": 0}
+    config["training"]["logger"] = {"@loggers": "bench.clock.v1"}
+    if static:
+        vectors, nlp = glove(), spacy.blank("en")
+        nlp.vocab.vectors = Vectors(
+            strings=nlp.vocab.strings,
+            data=vectors.matrix,
+            keys=vectors.words,
+            attr="LOWER",  # GloVe's words are in small letters
+        )
+        for word in vectors.words:
+            nlp.vocab.strings.add(word)
+        nlp.to_disk(folder / "vectors")
+        config["paths"]["vectors"] = str(folder / "vectors")
+        config["components"]["tok2vec"]["model"]["embed"]["include_static_vectors"] = True
+    return config
+
+
+def train_spacy(data: str, seed: int, seconds: float, folder: Path, static: bool) -> int:
+    """Trains for `seconds` by the clock, into `folder`; the number of steps."""
+    import spacy
+    from spacy.tokens import Doc, DocBin, Span
+    from spacy.training.initialize import init_nlp
+    from spacy.training.loop import train
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    files, vocabulary = DATA[data](), spacy.blank("en").vocab
+    for split in ("train", "dev"):
+        docs = []
+        for sentence in sentences(files[split]):
+            docs.append(Doc(vocabulary, words=list(sentence.words)))
+            docs[-1].ents = [Span(docs[-1], s.start, s.end, s.label) for s in sentence.spans]
+        DocBin(docs=docs).to_disk(folder / f"{split}.spacy")
+    steps = 0
+
+    @spacy.registry.loggers("bench.clock.v1")
+    def clock() -> Any:
+        def log(info: dict[str, Any] | None) -> None:
+            nonlocal steps
+            steps += 1
+            if time.perf_counter() > start + seconds:
+                raise _TimeIsUp
+
+        return lambda nlp, stdout, stderr: (log, lambda: None)
+
+    config = spacy_config(folder, seed, static)
+    start = time.perf_counter()
+    with contextlib.suppress(_TimeIsUp):
+        train(init_nlp(config), folder, stdout=io.StringIO(), stderr=io.StringIO())
+    return steps
+
+
+def best_spacy(folder: Path) -> Path:
+    """The last model where the time was up before the first evaluation."""
+    best = folder / "model-best"
+    return best if best.exists() else folder / "model-last"
+
+
+def spacys(data: str, peer: str, seed: int, seconds: float, models: Path) -> dict[str, Any]:
+    import spacy
+    from spacy.tokens import Doc
+
+    from corpora.schemes import Span
+
+    folder = models / f"{data}-{peer.replace(', ', '-')}-{seed}"
+    steps = train_spacy(data, seed, seconds, folder, static="glove" in peer)
+    nlp, gold = spacy.load(best_spacy(folder)), sentences(DATA[data]()["test"])
+    docs = nlp.pipe(Doc(nlp.vocab, words=list(sentence.words)) for sentence in gold)
+    return {
+        **scores(gold, [[Span(s.start, s.end, s.label_) for s in doc.ents] for doc in docs]),
+        "training_seconds": round(seconds, 1),
+        "steps": steps,
+        "megabytes": megabytes(best_spacy(folder)),
+    }
+
+
+# flair
+
+
+def flair_tagger(config: Any, steps: int = 150) -> Any:
+    """A tagger of our sizes that has seen some of the training set: one that has learned nothing
+    finds an entity in every word, and pays for each."""
+    import flair
+    import torch
+    from flair.data import Dictionary, Sentence
+    from flair.embeddings import CharacterEmbeddings, StackedEmbeddings, WordEmbeddings
+    from flair.models import SequenceTagger
+
+    flair.device = torch.device("cpu")
+    flair.set_seed(0)
+    train = sentences(wnut17()["train"])
+    known = {
+        word: number for number, word in enumerate(sorted({w for s in train for w in s.words}))
+    }
+    labels, characters = Dictionary(add_unk=False), Dictionary()
+    labels.span_labels = True
+    for label in config.labels:
+        labels.add_item(label)
+    for character in sorted(set("".join(known))):
+        characters.add_item(character)
+    words = {"vocab": known, "embedding_length": config.word_size, "fine_tune": True}
+    vectors = [
+        WordEmbeddings(None, **words),
+        CharacterEmbeddings(characters, hidden_size_char=config.character_size // 2),
+    ]
+    tagger = SequenceTagger(
+        StackedEmbeddings(vectors),
+        labels,
+        "ner",
+        hidden_size=config.hidden_size,
+        rnn_layers=config.layers,
+        reproject_embeddings=False,
+    )
+    optimizer, order = torch.optim.AdamW(tagger.parameters(), lr=3e-3), random.Random(0)
+    for _ in range(steps):
+        batch = []
+        for sentence in order.sample(train, 32):
+            batch.append(Sentence(list(sentence.words)))
+            for span in sentence.spans:
+                batch[-1][span.start : span.end].add_label("ner", span.label)
+        loss, count = tagger.forward_loss(batch)
+        (loss / count).backward()
+        torch.nn.utils.clip_grad_norm_(tagger.parameters(), 5.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    return tagger.eval()
+
+
+# Speed
+
+Contender = Callable[[list[str]], int]  # texts to the number of entities
+
+
+def by_flair(tagger: Any, texts: list[str]) -> int:
+    from flair.data import Sentence
+
+    batch = [Sentence(text) for text in texts]
+    tagger.predict(batch, mini_batch_size=32)
+    return sum(len(sentence.get_spans("ner")) for sentence in batch)
+
+
+def contenders(models: Path) -> dict[str, Contender]:
+    """Those whose models are at hand, of seed 0."""
+    from nlp.tagger import Tagger
+
+    found: dict[str, Contender] = {}
+    for setting in OURS["wnut17"]:
+        folder = our_folder("wnut17", setting, 0, models)
+        if folder.exists():
+            tagger = Tagger.from_pretrained(folder, "cpu")
+            found[f"ours, {setting}"] = lambda texts, tagger=tagger: sum(
+                len(tagged.entities) for tagged in tagger.tag(texts)
+            )
+            if setting == "scratch" and find_spec("flair"):
+                found["flair"] = partial(by_flair, flair_tagger(tagger.config))
+    peer = best_spacy(models / "wnut17-spacy-0")
+    if find_spec("spacy") and peer.exists():
+        import spacy
+
+        nlp = spacy.load(peer)
+        found["spacy"] = lambda texts: sum(len(doc.ents) for doc in nlp.pipe(texts))
+        found["spacy, 2 processes"] = lambda texts: sum(
+            len(doc.ents) for doc in nlp.pipe(texts, n_process=2)
+        )
+    for name in ("flair", "spacy"):
+        if name not in found:
+            print(f"left out: {name}, which is not installed or has no model from `quality` yet")
+    return found
+
+
+def speed(arguments: argparse.Namespace) -> dict[str, Any]:
+    test, found = sentences(wnut17()["test"]), contenders(arguments.models)
+    texts = [" ".join(sentence.words) for sentence in test]
+    results: dict[str, Any] = {}
+    for name, count in (("batch", len(texts)), ("single", arguments.single)):
+        calls = [texts] if name == "batch" else [[text] for text in texts[:count]]
+        runs = {
+            who: lambda run=run, calls=calls: sum(map(run, calls))
+            for who, run in found.items()
+            if name == "batch" or "processes" not in who
+        }
+        times = alternate(runs, repeats=arguments.repeats, warm_up=1)
+        words = sum(len(sentence.words) for sentence in test[:count])
+        results[name] = {
+            who: {
+                "words_per_second": round(words / timing.median),
+                "entities": timing.result,
+                "seconds": [round(seconds, 3) for seconds in timing.seconds],
+            }
+            for who, timing in times.items()
+        }
+        rows = [
+            [who, row["words_per_second"], row["entities"]] for who, row in results[name].items()
+        ]
+        print(table([f"{name}, {words:,} words", "words/s", "entities"], rows))
+    return results
+
+
+# The parts
+
+
+def quality(arguments: argparse.Namespace) -> None:
+    for data in arguments.data:
+        for seed in arguments.seeds:
+            for setting in arguments.settings:
+                if setting in OURS[data]:
+                    keep_row(data, setting, seed, ours(data, setting, seed, arguments.models))
+            for peer in arguments.peers:
+                likes = kept()["quality"].get(data, {}).get(PEERS[peer], {}).get(str(seed), {})
+                seconds = arguments.peer_seconds or likes.get("training_seconds")
+                if not find_spec("spacy"):
+                    print("left out: spaCy, which is not installed")
+                elif not seconds:
+                    print(f"left out: {peer} on {data}: ours with {PEERS[peer]} is not trained yet")
+                else:
+                    row = spacys(data, peer, seed, seconds, arguments.models)
+                    keep_row(data, peer, seed, row)
+
+
+def kept() -> dict[str, Any]:
+    """What was measured so far; quality by data set, contender and seed."""
+    return {"quality": {}, "speed": {}} | (read("tagging") or {})
+
+
+def keep(**results: Any) -> None:
+    """Into the file of results, beside what it has of other parts."""
+    others = {key: value for key, value in kept().items() if key in ("quality", "speed")}
+    save("tagging", others | results, packages=("torch", "spacy", "flair"))
+
+
+def keep_row(data: str, contender: str, seed: int, row: dict[str, Any]) -> None:
+    print(data, contender, seed, row, flush=True)
+    rows = kept()["quality"]
+    rows.setdefault(data, {}).setdefault(contender, {})[str(seed)] = row
+    keep(quality=rows)
+
+
+def means(data: str) -> list[list[object]]:
+    """A row for each contender: the means of its seeds."""
+    cells: list[list[object]] = []
+    for contender, rows in kept()["quality"].get(data, {}).items():
+        values = {key: mean(row[key] for row in rows.values()) for key in next(iter(rows.values()))}
+        cells.append([contender, *(f"{values[key]:.1f}" for key in ("f1", "precision", "recall"))])
+        cells[-1].append(f"{values['ece']:.3f}" if "ece" in values else "")
+        cells[-1].append(f"{values['training_seconds'] / 60:.1f}")
+        cells[-1] += [f"{values['megabytes']:.1f}", len(rows)]
+    return cells
+
+
+def page() -> None:
+    """Renews the tables of docs/tagging.md."""
+    parts: list[str] = []
+    headings = ["", "F1", "precision", "recall", "ECE", "minutes", "MB", "seeds"]
+    for data, title in TITLES.items():
+        parts += markdown(f"{title}, entities of the test set", headings, means(data))
+    fast = kept()["speed"]
+    rows = [
+        [who, *(f"{fast[k][who]['words_per_second']:,}" if who in fast[k] else "" for k in fast)]
+        for who in fast.get("batch", ())
+    ]
+    title = "Words per second, from raw text to entities"
+    parts += markdown(title, ["", "all at once", "one text at a time"], rows)
+    if (crf := read("crf")) is not None:
+        parts += markdown("The CRF beside pytorch-crf, milliseconds", *crf_rows(crf))
+    if (classes := read("classification")) is not None:
+        accuracies = [[name, f"{classes['means'][name]:.1f}"] for name in CONTENDERS]
+        title = f"Sentence polarity, mean of {len(classes['folds'])} folds"
+        parts += markdown(title, ["", "accuracy, %"], accuracies)
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    text = f"{before}{BEGIN}\n{chr(10).join(parts)}\n{END}{rest.split(END)[1]}"
+    PAGE.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    models = Path(tempfile.gettempdir()) / "unrolled-bench-tagging"
+    parser.add_argument("part", choices=("quality", "speed", "page"))
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--settings", nargs="*", choices=OURS["wnut17"], default=OURS["wnut17"])
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument(
+        "--peer-seconds", type=float, help="train spaCy so long, whatever ours took"
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of the speed test")
+    parser.add_argument("--single", type=int, default=200, help="texts that come one by one")
+    parser.add_argument("--models", type=Path, default=models, help="where trained models are kept")
+    arguments = parser.parse_args()
+    if arguments.part == "page":
+        page()
+        return
+    cores = use_cores(2)
+    import torch
+
+    torch.set_num_threads(cores)
+    arguments.models.mkdir(parents=True, exist_ok=True)
+    if arguments.part == "quality":
+        quality(arguments)
+    else:
+        keep(speed=speed(arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""`unrolled evaluate`: any model of ours on data that it has not seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import inputs
+from cli.format import finite, number
+from cli.inputs import DATA, option
+from cli.tagger import scores_record
+from corpora.errors import UsageError
+
+if TYPE_CHECKING:
+    from corpora.schemes import Span
+    from nlp.core.classes.class_scores import ClassEvaluation
+    from nlp.core.tags.tag_evaluation import TagEvaluation
+
+# The options that say how data is read, by the kind of the model that takes them.
+READING = {
+    "tagger": ("format", "separator", "word_column", "tag_column", "scheme"),
+    "classifier": ("text_column", "label_column", "separator"),
+    "language-model": ("text_column", "document"),
+}
+SHOWN, KEPT = 10, 50  # errors; how many evaluations keep
+
+
+def evaluate(
+    model: inputs.ModelFolder,
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            help="Annotated text of the form that the model was trained on: files, folders, globs, "
+            "- for stdin, hf:NAME.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[
+        str | None, option("The split of the data, where it has its own.", DATA, "all of it")
+    ] = None,
+    format: Annotated[
+        str | None, option("Taggers: auto, conll, jsonl, brat or hf.", DATA, "auto")
+    ] = None,
+    separator: Annotated[
+        str | None, option("Taggers: of columns. Classifiers: of labels.", DATA, "found out")
+    ] = None,
+    word_column: Annotated[
+        int | None, option("Taggers: the words' column, from 0.", DATA, "the first")
+    ] = None,
+    tag_column: Annotated[
+        int | None, option("Taggers: the tags' column.", DATA, "the last")
+    ] = None,
+    scheme: Annotated[
+        str | None, option("Taggers: auto, IOB1, BIO, IOBES or BILOU.", DATA, "auto")
+    ] = None,
+    text_column: Annotated[
+        str | None, option("Others: the column of tables that holds the text.", DATA, "text")
+    ] = None,
+    label_column: Annotated[
+        str | None, option("Classifiers: the column that holds the label.", DATA, "label")
+    ] = None,
+    document: Annotated[
+        str | None, option("Language models: a document is a file or a line.", DATA, "file")
+    ] = None,
+    encoding_errors: inputs.EncodingErrors = "strict",
+    errors: Annotated[
+        int, typer.Option(help="The surest errors to show.", min=0, max=KEPT)
+    ] = SHOWN,
+    plot: Annotated[
+        Path | None,
+        option("Draw how far confidences can be believed, as PNG (needs the extra: plots)."),
+    ] = None,
+    device: inputs.Device = "auto",
+    as_json: inputs.AsJson = False,
+) -> None:
+    """Measure a tagger, a classifier or a language model on data that it has not seen.
+
+    \b
+    Examples:
+        unrolled evaluate my-tagger test.conll --errors 50
+        unrolled evaluate classifier reviews.csv --text-column review --json
+        unrolled evaluate my-model novel.txt
+    """
+    arguments = dict(locals())
+    kind = _kind(model)
+    reading = _reading(kind, arguments)
+    if plot is not None:
+        if kind == "language-model":
+            raise UsageError("--plot is for confidences: a language model's words have none")
+        from nlp.core.curves import require
+
+        require()
+    source: Any = data[0] if len(data) == 1 else data
+    if kind == "tagger":
+        from nlp import tagger
+
+        loaded_tagger = tagger.Tagger.from_pretrained(model, device)
+        tags = tagger.evaluate(loaded_tagger, source, **reading)
+        _tell_unknown(tags, loaded_tagger.config.labels)
+        _tell_tagger(tags, errors, as_json=as_json)
+        sure, right = tags.confidences, tags.correct
+    elif kind == "classifier":
+        from nlp import classifier
+
+        loaded = classifier.Classifier.from_pretrained(model, device)
+        classes = classifier.evaluate(loaded, source, **reading)
+        _tell_classifier(classes, errors, as_json=as_json)
+        sure, right = classes.confidences, classes.correct
+    else:
+        from nlp import language_model
+
+        reader = language_model.LanguageModel.from_pretrained(model, device)
+        perplexity = asdict(language_model.evaluate(reader, source, **reading))
+        _tell({"kind": kind, **perplexity}, as_json=as_json)
+        return
+    if plot is not None:
+        from nlp.core.tags.calibration import draw_reliability, reliability
+
+        draw_reliability(plot, reliability(sure, right), title=f"{Path(model).name}: reliability")
+
+
+def _kind(model: str) -> str:
+    """What the `config.json` of a model says that it is."""
+    from nlp.core import checkpoint
+
+    folder = checkpoint.locate(model)
+    try:
+        kind = json.loads((folder / checkpoint.CONFIG).read_text(encoding="utf-8"))["kind"]
+    except (OSError, ValueError, KeyError, TypeError):
+        kind = "tagger"
+    if kind not in READING:
+        raise UsageError(
+            f"{folder} holds {kind}: `evaluate` takes a tagger, a classifier or a language model"
+            + ("; for word vectors there is `unrolled words evaluate`" * (kind == "embeddings"))
+        )
+    checkpoint.read_config(folder, kind)  # tells what is missing or damaged
+    return kind
+
+
+def _reading(kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The options of reading that were given; those of other kinds of models are refused."""
+    names = {name for known in READING.values() for name in known}
+    given = {name for name in names if arguments[name] is not None}
+    if wrong := sorted(given - set(READING[kind])):
+        listed = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
+        raise UsageError(f"{arguments['model']} holds a {kind}, which takes no {listed}: leave out")
+    always = ("split", "encoding_errors")
+    return {name: arguments[name] for name in (*sorted(given), *always)}
+
+
+def _tell(facts: dict[str, Any], *, as_json: bool) -> None:
+    """Names and what they are, or one line of JSON."""
+    if as_json:
+        typer.echo(json.dumps(finite(facts), ensure_ascii=False))
+        return
+    from cli import display
+
+    display.facts(
+        {
+            name.replace("_", " "): number(value) if isinstance(value, float) else value
+            for name, value in facts.items()
+        }
+    )
+
+
+def _tell_unknown(found: TagEvaluation, labels: Sequence[str]) -> None:
+    unknown = [
+        f"{label} ({scores.gold:,})"
+        for label, scores in found.scores.by_label.items()
+        if label not in labels
+    ]
+    if unknown:
+        told = f"the tagger has not learned {', '.join(unknown)}: these entities count as missed"
+        typer.echo(told, err=True)
+
+
+def _tell_tagger(found: TagEvaluation, errors: int, *, as_json: bool) -> None:
+    facts = {
+        "sentences": found.sentences,
+        "words": found.words,
+        "words_per_second": found.words_per_second,
+    }
+    if as_json:
+        told = {
+            "kind": "tagger",
+            **facts,
+            **scores_record(found),
+            "reliability": _reliability(found),
+            "confusion": asdict(found.confusion),
+            "errors": [asdict(mistake) for mistake in found.worst[:errors]],
+        }
+        _tell(told, as_json=True)
+        return
+    from cli import display, display_entities
+    from nlp.core.tags.tag_evaluation import RESULT_COLUMNS
+
+    display.comparison("entities", RESULT_COLUMNS, found.rows())
+    typer.echo()
+    table = found.confusion
+    display_entities.confusion(table.labels, table.same, table.overlapping)
+    typer.echo()
+    _tell({"calibration_error": found.ece, **facts}, as_json=False)
+    if found.worst[:errors]:
+        typer.echo("\nThe surest errors:")
+    for one in found.worst[:errors]:
+        display_entities.error(
+            one.confidence,
+            f"{one.kind}: {_named(one.gold, one.gold_text)}",
+            _named(one.predicted, one.predicted_text),
+            one.where,
+            (one.before, one.text, one.after),
+        )
+
+
+def _named(span: Span | None, text: str) -> str:
+    return f"{span.label} {text}" if span else "nothing"
+
+
+def _tell_classifier(found: ClassEvaluation, errors: int, *, as_json: bool) -> None:
+    labels = tuple(found.by_label)
+    if as_json:
+        whole = {name: getattr(found, name) for name in ("texts", "words", "words_per_second")}
+        scores = ("accuracy", "macro_f1", "micro_f1", "roc_auc", "pr_auc", "ranges")
+        told = {
+            "kind": "classifier",
+            **whole,
+            **{name: getattr(found, name) for name in scores},
+            "scores": {label: row._asdict() for label, row in found.by_label.items()},
+            "calibration_error": found.ece,
+            "reliability": _reliability(found),
+            "confusion": {"labels": labels, "same": found.confusion},
+            "errors": [mistake._asdict() for mistake in found.worst[:errors]],
+        }
+        _tell(told, as_json=True)
+        return
+    from cli import display, display_entities
+    from nlp.core.classes.class_scores import RESULT_COLUMNS, SUMMARY_COLUMNS
+
+    display.comparison("texts", RESULT_COLUMNS, found.rows())
+    typer.echo()
+    display.comparison("", SUMMARY_COLUMNS, {"all": found.summary()})
+    if found.confusion:
+        typer.echo()
+        display_entities.confusion(labels, found.confusion)
+    if found.worst[:errors]:
+        typer.echo("\nThe surest errors:")
+    for one in found.worst[:errors]:
+        there, got = (", ".join(names) or "nothing" for names in (one.labels, one.found))
+        display_entities.error(one.confidence, there, got, one.where, ("", one.text, ""))
+
+
+def _reliability(found: TagEvaluation | ClassEvaluation) -> list[dict[str, Any]]:
+    from nlp.core.tags.calibration import reliability
+
+    return [row._asdict() for row in reliability(found.confidences, found.correct)]
