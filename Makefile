@@ -34,6 +34,11 @@ bench: $(READY)  ## side by side with the peers; UNROLLED_DATA names the folder 
 	$(BIN)/python -m bench.shakespeare
 	$(BIN)/python -m bench.wikitext2
 	$(BIN)/python -m bench.embeddings
+	$(BIN)/python -m bench.crf
+	$(BIN)/python -m bench.tagging quality
+	$(BIN)/python -m bench.tagging speed
+	$(BIN)/python -m bench.classification
+	$(BIN)/python -m bench.tagging page
 
 gpu-check:  ## what a GPU should show, in the Python at hand: PYTHON=python3
 	PYTHONPATH=. $(PYTHON) -m bench.gpu_check

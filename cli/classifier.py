@@ -208,9 +208,9 @@ def classify(
         for answer in found:
             typer.echo(json.dumps(finite(_as_dict(answer)), ensure_ascii=False))
     else:
-        from cli import display
+        from cli import display_entities
 
-        display.highlighted_words(found)
+        display_entities.highlighted_words(found)
 
 
 def _read(

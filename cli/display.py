@@ -1,7 +1,7 @@
 """What a terminal shows: coloured tokens, scores, tables and training as it happens.
 
-With display_entities the only file that knows Rich. Commands import it when they have something to show, because Rich is
-not needed for `--json`, and importing it takes longer than `--help` may.
+With display_entities the only file that knows Rich. Commands import them when they have something
+to show, because Rich is not needed for `--json`, and importing it takes longer than `--help` may.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from cli.format import (
 from corpora.writing import write_text
 
 if TYPE_CHECKING:
-    from nlp.core.classes.explanation import ClassifiedText
     from nlp.core.events import Event, Progress
     from nlp.core.scoring import Score
 
@@ -82,9 +81,6 @@ SURPRISAL_COLOURS = (
     *((0.0, (178, 242, 187)), (4.0, (233, 250, 150)), (8.0, (255, 236, 153))),
     *((12.0, (255, 192, 120)), (18.0, (255, 135, 135))),
 )
-
-# From pale to full, black text stays readable on both: what speaks for something, and against it.
-WORD_COLOURS = (((231, 245, 255), (116, 192, 252)), ((255, 244, 230), (255, 146, 87)))
 
 
 def console(**options: Any) -> Console:
@@ -272,28 +268,6 @@ def _columns(*names: str) -> Table:
     for place, name in enumerate(names):
         shown.add_column(name, justify="left" if place == 0 else "right", no_wrap=place > 0)
     return shown
-
-
-def highlighted_words(classified: Iterable[ClassifiedText]) -> None:
-    """Print the labels of texts, and the texts on the colours of what their words did: blue for
-    the label, orange against it. Where there are no colours, weights stand behind the words."""
-    coloured = console().color_system is not None
-    for text in classified:
-        sure = sorted(text.probabilities.items(), key=lambda pair: -pair[1])
-        shown = [pair for pair in sure if pair[0] in text.labels]
-        told = "  ".join(f"{visible(label)} {p:.2f}" for label, p in shown or sure[:1])
-        line = Text().append(told, "bold").append("  " if shown else "?  ")
-        at = 0
-        for (start, end), weight, strength in text.weighted():
-            line.append(visible(text.text[at:start]))
-            pale, full = WORD_COLOURS[weight < 0]
-            mixed = (a + strength * (b - a) for a, b in zip(pale, full, strict=True))
-            style = "#000000 on #" + "".join(f"{round(part):02x}" for part in mixed)
-            line.append(visible(text.text[start:end]), style if strength >= 0.1 else "")
-            line.append("" if coloured or strength < 0.1 else f"({weight:+.2f})")
-            at = end
-        line.append(visible(text.text[at:]))
-        console().print(line, soft_wrap=True)
 
 
 def comparison(

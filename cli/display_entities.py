@@ -1,8 +1,8 @@
-"""What a terminal shows of taggers: coloured entities, what is taken for what, the worst errors."""
+"""What a terminal shows of taggers and classifiers: coloured entities and words, and the errors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -12,7 +12,11 @@ from cli import display
 from cli.format import harmless, percentage, visible
 
 if TYPE_CHECKING:
+    from nlp.core.classes.explanation import ClassifiedText
     from nlp.core.tags.entities import Entity, TaggedText
+
+# From pale to full, black text stays readable on both: what speaks for something, and against it.
+WORD_COLOURS = (((231, 245, 255), (116, 192, 252)), ((255, 244, 230), (255, 146, 87)))
 
 
 def tagged_text(tagged: TaggedText, labels: Sequence[str]) -> None:
@@ -47,6 +51,28 @@ def _marked(entity: Entity, labels: Sequence[str]) -> Text:
     told = f" {visible(entity.label)}{'?' if entity.rank else ''} {percentage(entity.confidence)}"
     text = Text(style=f"#000000 on {colour}")
     return text.append(left).append(harmless(entity.text), "bold").append(told + right, "italic")
+
+
+def highlighted_words(classified: Iterable[ClassifiedText]) -> None:
+    """Print the labels of texts, and the texts on the colours of what their words did: blue for
+    the label, orange against it. Where there are no colours, weights stand behind the words."""
+    coloured = display.console().color_system is not None
+    for text in classified:
+        sure = sorted(text.probabilities.items(), key=lambda pair: -pair[1])
+        shown = [pair for pair in sure if pair[0] in text.labels]
+        told = "  ".join(f"{visible(label)} {p:.2f}" for label, p in shown or sure[:1])
+        line = Text().append(told, "bold").append("  " if shown else "?  ")
+        at = 0
+        for (start, end), weight, strength in text.weighted():
+            line.append(visible(text.text[at:start]))
+            pale, full = WORD_COLOURS[weight < 0]
+            mixed = (a + strength * (b - a) for a, b in zip(pale, full, strict=True))
+            style = "#000000 on #" + "".join(f"{round(part):02x}" for part in mixed)
+            line.append(visible(text.text[start:end]), style if strength >= 0.1 else "")
+            line.append("" if coloured or strength < 0.1 else f"({weight:+.2f})")
+            at = end
+        line.append(visible(text.text[at:]))
+        display.console().print(line, soft_wrap=True)
 
 
 def confusion(

@@ -100,7 +100,7 @@ def evaluate(
         from nlp import tagger
 
         loaded_tagger = tagger.Tagger.from_pretrained(model, device)
-        tags = tagger.evaluate(loaded_tagger, source, **reading)
+        tags = tagger.evaluate(loaded_tagger, source, report=_remark, **reading)
         _tell_unknown(tags, loaded_tagger.config.labels)
         _tell_tagger(tags, errors, as_json=as_json)
         sure, right = tags.confidences, tags.correct
@@ -122,6 +122,11 @@ def evaluate(
         from nlp.core.tags.calibration import draw_reliability, reliability
 
         draw_reliability(plot, reliability(sure, right), title=f"{Path(model).name}: reliability")
+
+
+def _remark(event: Any) -> None:
+    """What there is to say about the data, apart from the answer."""
+    typer.echo(event.text, err=True)
 
 
 def _kind(model: str) -> str:

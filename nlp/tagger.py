@@ -88,9 +88,9 @@ class Config:
     bidirectional: bool = True
     crf: bool = True  # without it each tag is chosen for itself
     word_dropout: float = 0.5  # a word becomes an unknown one
-    input_dropout: float = 0.4  # features of words
+    input_dropout: float = 0.25  # features of words
     dropout: float = 0.3  # between layers
-    output_dropout: float = 0.4  # states
+    output_dropout: float = 0.25  # states
 
     def __post_init__(self) -> None:
         check_positive(hidden_size=self.hidden_size, layers=self.layers)
@@ -397,9 +397,9 @@ def train(
     bidirectional: bool = True,
     crf: bool = True,
     word_dropout: float = 0.5,
-    input_dropout: float = 0.4,
+    input_dropout: float = 0.25,
     dropout: float = 0.3,
-    output_dropout: float = 0.4,
+    output_dropout: float = 0.25,
     epochs: float = 20,
     steps: int | None = None,
     minutes: float | None = None,
@@ -619,17 +619,25 @@ def _measure(model: Tagger, batches: Buckets) -> Measured:
 
 
 def evaluate(
-    model: Tagger | str | Path, data: Source, *, split: str | None = None, **reading: Any
+    model: Tagger | str | Path,
+    data: Source,
+    *,
+    split: str | None = None,
+    report: Callable[[Event], None] = lambda event: None,
+    **reading: Any,
 ) -> TagEvaluation:
     """A tagger on annotated text: precision, recall and F1, calibration, the worst errors.
 
     Args:
         model: a tagger, or its folder.
         data, split, reading: what `corpora.tagged.read_tagged` takes.
+        report: hears what was left out or repaired of the data.
     """
     if not isinstance(model, Tagger):
         model = Tagger.from_pretrained(model)
-    sentences, _ = _read(data, split, reading)
+    sentences, remarks = _read(data, split, reading)
+    for text in remarks:
+        report(Remark(text))
     return _evaluate(model, sentences)
 
 

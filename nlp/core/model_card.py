@@ -31,7 +31,7 @@ def write_card(
         lines += ["## Measured on the test split", ""]
         lines += ["| |" + "|".join(columns) + "|", "|---|" + "---:|" * len(columns)]
         for name, values in results.items():
-            shown = ("" if value is None else f"{value:,.3f}" for value in values)
+            shown = (_shown(value) for value in values)
             lines.append(f"| {name} |" + "|".join(shown) + "|")
         lines.append("")
     lines += ["## Trained with", "", "| argument | value |", "|---|---|"]
@@ -40,3 +40,9 @@ def write_card(
             cell = " ".join(str(value).split()).replace("|", "\\|")
             lines.append(f"| {name} | {cell} |")
     write_text(folder / CARD, "\n".join(lines) + "\n")
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
