@@ -60,6 +60,9 @@ def train_classifier(
     ] = None,
     freeze_embedding: Annotated[bool, option("Leave those as they are.", MODEL)] = True,
     word_size: Annotated[int, option("Features of a learned word; 0 for none.", MODEL)] = 100,
+    word_epochs: Annotated[
+        int, option("Of word2vec on the training text, to begin with; 0 for a random start.", MODEL)
+    ] = 15,
     min_count: Annotated[int, option("Learn words that occur so often.", MODEL)] = 1,
     spelling: Annotated[str, option("How letters are read: none, cnn, lstm or both.", MODEL)] = (
         "none"

@@ -74,6 +74,7 @@ from nlp.core.tags.calibration import fit_temperature
 from nlp.core.tokens.word_splitter import words_of
 from nlp.core.training import Measured, Outcome, fit
 from nlp.core.word_features import KnownWords, Spelling, WordFeatures
+from nlp.core.words.own_vectors import own_vectors
 
 KIND = "classifier"
 AT_ONCE = 512  # texts that are sorted by length before they are classified
@@ -356,6 +357,7 @@ def train(
     embedding: str | Path | None = None,
     freeze_embedding: bool = True,
     word_size: int = 100,
+    word_epochs: int = 15,
     min_count: int = 1,
     spelling: Spelling = "none",
     character_size: int = 50,
@@ -410,6 +412,8 @@ def train(
         freeze_embedding: leave them as they are; else those of the training text's words learn on.
         word_size, min_count: of the learned vectors, for words that occur so often; a size of 0 is
             none. The other sizes and dropouts are `Config`'s.
+        word_epochs: of skip-gram over the training text, at whose vectors the learned ones begin;
+            0 begins at random.
         epochs, steps, minutes: how long to train. `steps` and `minutes` replace `epochs`; of the
             two, what ends first counts.
         optimizer ... patience: see `nlp.core.recipe.Recipe`. evaluate_every None evaluates about
@@ -438,6 +442,8 @@ def train(
     Recipe.of(arguments, batches=1)
     _config(arguments, labels=("one", "other"), words=1)
     check_positive(batch_size=batch_size, min_count=min_count)
+    if word_epochs < 0:
+        raise UsageError(f"word_epochs is {word_epochs}: expected 0 or more")
     named_weights(class_weights)
     choose_device(device)
     if test != 0:
@@ -466,9 +472,10 @@ def _run(
     )
     for text in [*dict.fromkeys(parts.remarks), _counted(parts)]:
         report(Remark(text))
+    begun = resume and folder.has_state()
     with torch.random.fork_rng():
         torch.manual_seed(arguments["seed"])
-        model = _build(parts, arguments, report)
+        model = _build(parts, arguments, report, begun)
     if resume:
         model.alphabet.check_same(folder.path)
     model.alphabet.save(folder.path)
@@ -485,7 +492,7 @@ def _run(
         folder=folder.path,
         evaluate=lambda: _measure(model, held_out),
         report=report,
-        resume=resume and folder.has_state(),
+        resume=begun,
     )
     test = baseline = None
     if outcome.ended != "interrupted":
@@ -528,9 +535,12 @@ def _counted(parts: Parts[Text]) -> str:
 
 
 def _build(
-    parts: Parts[Text], arguments: Mapping[str, Any], report: Callable[[Event], None]
+    parts: Parts[Text],
+    arguments: Mapping[str, Any],
+    report: Callable[[Event], None],
+    begun: bool,
 ) -> Classifier:
-    """An untrained classifier for these texts."""
+    """A classifier for these texts that has not begun to learn, or whose weights are elsewhere."""
     labels, multi_label = find_labels(
         parts[:3], arguments["multi_label"], lambda text: report(Remark(text))
     )
@@ -540,6 +550,16 @@ def _build(
     model = Classifier(_config(arguments, **counts), known.alphabet)
     if told := known.fill(model.features, occurring):
         report(Remark(told))
+    if arguments["word_epochs"] and model.features.words is not None and not begun:
+        report(Remark("learning word vectors to begin with from the training text"))
+        vectors = own_vectors(
+            [text.words for text in parts.train],
+            arguments["word_size"],
+            epochs=arguments["word_epochs"],
+            min_count=arguments["min_count"],
+            seed=arguments["seed"],
+        )
+        model.features.begin_at(vectors, known.alphabet.words.entries)
     gold = has_labels(parts.train, labels, multi_label)
     weights = label_weights(arguments["class_weights"], labels, gold, multi_label)
     model.label_weights.copy_(torch.from_numpy(weights))

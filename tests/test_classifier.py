@@ -32,7 +32,7 @@ BAD = ["bad", "dull", "awful", "grim", "silly", "boring", "cold", "flat"]
 FORMS = ["{}, not {}", "it is {} and not {} at all", "truly {}: never {}", "{}, I say, not {}!"]
 TINY = {
     **{"word_size": 16, "hidden_size": 16, "steps": 24, "batch_size": 16, "evaluate_every": 6},
-    **{"warmup_steps": 2, "device": "cpu"},
+    **{"warmup_steps": 2, "word_epochs": 0, "device": "cpu"},
 }
 
 Rows = Sequence[tuple[str, str]]

@@ -22,7 +22,7 @@ from nlp.core.checkpoint import WEIGHTS, read_tensors
 ROWS = [("good film", "pos"), ("a fine one", "pos"), ("bad film", "neg"), ("a dull one", "neg")]
 TINY = {
     **{"word_size": 12, "hidden_size": 12, "steps": 40, "batch_size": 16, "learning_rate": 0.01},
-    **{"word_dropout": 0.1, "evaluate_every": 20, "device": "cpu"},
+    **{"word_dropout": 0.1, "evaluate_every": 20, "word_epochs": 0, "device": "cpu"},
 }
 OPTIONS = [part for name, value in TINY.items() for part in (f"--{name.replace('_', '-')}", value)]
 

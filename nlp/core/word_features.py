@@ -85,6 +85,15 @@ class WordFeatures(nn.Module):
         """As a model's configuration says."""
         return cls(**{name: settings[name] for name in inspect.signature(cls).parameters})
 
+    @torch.no_grad()
+    def begin_at(self, vectors: WordVectors, entries: Sequence[str]) -> None:
+        """Puts vectors into the learned rows, which are `entries` from 1 on."""
+        assert self.words is not None
+        nn.init.zeros_(self.words.weight)
+        rows = [row for row, entry in enumerate(entries, 1) if entry in vectors.index]
+        known = [entries[row - 1] for row in rows]
+        self.words.weight[rows] = scaled(vectors, known, 0.1)
+
     def forward(self, batch: Words) -> Tensor:
         """`[batch, time, size]`; anything at padding."""
         return F.embedding(batch.place, self.types(batch))
@@ -169,8 +178,13 @@ class Given(nn.Module):
     @torch.no_grad()
     def fill(self, vectors: WordVectors, entries: Sequence[str]) -> None:
         """Puts the vectors of `entries` into the rows from 1 on."""
-        matrix = torch.from_numpy(vectors.matrix[[vectors.index[entry] for entry in entries]])
-        matrix = matrix * (SCALE / matrix.square().mean().sqrt().clamp(min=1e-12))
+        matrix = scaled(vectors, entries, SCALE)
         whole = torch.cat([matrix.new_zeros(1, matrix.shape[1]), matrix])
         self.learned.copy_(whole[: len(self.learned)])
         self.fixed.copy_(whole[len(self.learned) :])
+
+
+def scaled(vectors: WordVectors, entries: Sequence[str], size: float) -> Tensor:
+    """Vectors `[words, size]` of `entries`, so that the root of their mean square is `size`."""
+    matrix = torch.from_numpy(vectors.matrix[[vectors.index[entry] for entry in entries]])
+    return matrix * (size / matrix.square().mean().sqrt().clamp(min=1e-12))
