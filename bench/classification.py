@@ -2,6 +2,7 @@
 
     UNROLLED_DATA=data python -m bench.classification              # ten folds
     UNROLLED_DATA=data python -m bench.classification --folds 2    # the first two of them
+    python -m bench.classification page          # renews the table of docs/classification.md
 
 Ten fixed folds, stratified, of the 10,662 sentences of Pang and Lee (2005). The baseline, of single
 words and of pairs too, learns from nine of them; so does ours, which holds a tenth of those back to
@@ -22,8 +23,10 @@ from typing import Any
 
 from bench.data import polarity
 from bench.harness import save, table, use_cores
+from bench.tables import markdown, measured_on, read, renew
 
 FOLDS = 10
+PAGE = Path(__file__).parent.parent / "docs/classification.md"
 # What `nlp.classifier.train` takes, over its defaults.
 OURS: dict[str, Any] = {}
 CONTENDERS = ("ours", "report's bag of words", "words", "words and pairs")
@@ -96,12 +99,47 @@ def measure(number: int) -> dict[str, Any]:
     }
 
 
+HEADINGS = ["accuracy, %", "mean", "deviation of folds", "folds where ours is ahead"]
+
+
+def cells(results: dict[str, Any]) -> list[list[object]]:
+    """A row for each contender, as `HEADINGS` says."""
+    folds, means = results["folds"], results["means"]
+    return [
+        [
+            name,
+            f"{means[name]:.2f}",
+            f"{stdev(row[name] for row in folds):.2f}" if len(folds) > 1 else "",
+            sum(row["ours"] > row[name] for row in folds) if name != "ours" else "",
+        ]
+        for name in CONTENDERS
+    ]
+
+
+def page() -> None:
+    """Renews the table of docs/classification.md."""
+    results = read("classification")
+    if results is None:
+        raise SystemExit("nothing is measured yet: run python -m bench.classification")
+    folds, means = len(results["folds"]), results["means"]
+    title = f"Sentence polarity, {folds} of {FOLDS} folds"
+    told = (
+        f"Ours takes {means['training_seconds']:.0f} s a fold, with its report, and leaves a model "
+        f"of {means['megabytes']:.1f} MB. {measured_on(results['machine'])}"
+    )
+    renew(PAGE, [*markdown(title, HEADINGS, cells(results)), told])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("part", nargs="?", choices=("measure", "page"), default="measure")
     parser.add_argument("--folds", type=int, default=FOLDS, help="how many of them to run")
     arguments = parser.parse_args()
+    if arguments.part == "page":
+        page()
+        return
     cores = use_cores(2)
     import torch
 
@@ -116,16 +154,7 @@ def main() -> None:
         }
         results = {"settings": OURS, "folds": rows, "means": means}
         path = save("classification", results, packages=("torch", "scikit-learn"))
-    cells = [
-        [
-            name,
-            means[name],
-            round(stdev(row[name] for row in rows), 2) if len(rows) > 1 else "",
-            sum(row["ours"] > row[name] for row in rows) if name != "ours" else "",
-        ]
-        for name in CONTENDERS
-    ]
-    print(table(["accuracy, %", "mean", "deviation of folds", "folds where ours is ahead"], cells))
+    print(table(HEADINGS, cells(results)))
     print(path)
 
 

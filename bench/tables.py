@@ -25,6 +25,21 @@ def markdown(title: str, headings: Sequence[str], rows: Sequence[Sequence[object
     return [*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows), ""]
 
 
+def renew(page: Path, parts: Sequence[str]) -> None:
+    """Puts lines in the place of those between the marks of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    text = f"{before}{BEGIN}\n{chr(10).join(parts)}\n{END}{after}"
+    page.write_text(text, encoding="utf-8")
+
+
+def measured_on(machine: dict[str, Any]) -> str:
+    """The machine of a benchmark in one sentence."""
+    version = machine["packages"].get("torch", "")
+    where = f"{machine['cores']} cores of an {machine['processor']}, {machine['system']}"
+    return f"Measured on {where}{', torch ' + version if version else ''}."
+
+
 def shape(row: dict[str, Any]) -> str:
     size = f"{row['hidden_size']} units x {row['layers']}"
     return f"{size}, vocabulary {row['vocabulary_size']:,}"
@@ -157,13 +172,8 @@ def main() -> None:
             parts += table(results)
             machine = results["machine"]
     if machine:
-        versions = machine["packages"].get("torch", "")
-        where = f"{machine['cores']} cores of an {machine['processor']}, {machine['system']}"
-        parts.append(f"Measured on {where}{', torch ' + versions if versions else ''}.")
-    text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{chr(10).join(parts)}\n{END}{after}", encoding="utf-8")
+        parts.append(measured_on(machine))
+    renew(README, parts)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 
 from cli import inputs
 from cli.format import finite
-from cli.inputs import DATA, MODEL, OPTIMISATION, REGULARISATION, option
+from cli.inputs import ANSWER, DATA, INPUT, MODEL, OPTIMISATION, REGULARISATION, option
 from cli.training import run
 from corpora.errors import UsageError
 
@@ -157,56 +158,81 @@ def classify(
     texts: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Texts to classify; - reads them from stdin, one a line; blank lines are skipped."
+            help="Texts to classify; - reads them from stdin, one a line, and answers each at "
+            "once; blank lines are skipped.",
+            show_default="-",
         ),
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option(
-            help="The texts of a file, folder, table or dataset instead; may be repeated.",
-            show_default=False,
+        option(
+            "The texts of a file, folder, table or dataset instead; may be given several times.",
+            INPUT,
+            "-",
         ),
     ] = None,
-    document: Annotated[str, option("What one text of --file is: line or file.", DATA)] = "line",
-    text_column: inputs.TextColumn = "text",
-    encoding_errors: inputs.EncodingErrors = "strict",
+    document: Annotated[str, option("What one text of --file is: line or file.", INPUT)] = "line",
+    text_column: Annotated[
+        str, option("The column of tables that holds the text.", INPUT)
+    ] = "text",
+    encoding_errors: Annotated[
+        str, option("Bytes that are no UTF-8: strict refuses them, replace marks them.", INPUT)
+    ] = "strict",
     explain: Annotated[
         str | None,
-        option("Colour the words that carried the decision: attention or gradient.", None, "no"),
+        option("Colour the words that carried the decision: attention or gradient.", ANSWER, "no"),
     ] = None,
     label: Annotated[
-        str | None, option("Explain this label.", None, "the likeliest of each text")
+        str | None, option("Explain this label.", ANSWER, "the likeliest of each text")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON a text.", rich_help_panel=ANSWER)
+    ] = False,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page instead, self-contained.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Write a page instead, which needs no network.",
+            show_default=False,
+            rich_help_panel=ANSWER,
+        ),
     ] = None,
-    batch_size: Annotated[int, option("Texts that are read together.")] = 32,
+    batch_size: Annotated[
+        int, typer.Option(help="Texts that are read together, at most.", min=1)
+    ] = 32,
     device: inputs.Device = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a text.")] = False,
 ) -> None:
     """Say what texts are, with a classifier; without texts, the lines of stdin.
 
     \b
     Examples:
-        unrolled classify classifier "good, not bad" --explain gradient
-        unrolled classify classifier --file reviews.csv --text-column review --json
-        cat reviews.txt | unrolled classify classifier - --html reviews.html
+        unrolled classify my-classifier "good, not bad" --explain gradient
+        unrolled classify my-classifier --file reviews.csv --text-column review --json
+        tail -f reviews.txt | unrolled classify my-classifier - --json
+        unrolled classify my-classifier --file reviews.txt --html reviews.html
     """
     if html is not None and as_json:
         raise UsageError("--html and --json are two forms of the answer: leave out one")
     if file and texts:
         raise UsageError("texts come from --file or as arguments: leave out one")
+    for_files = {"--document": document != "line", "--text-column": text_column != "text"}
+    if not file and (wrong := [name for name, is_given in for_files.items() if is_given]):
+        raise UsageError(f"no file is named with --file: leave out {' and '.join(wrong)}")
     if label is not None and explain is None:
         raise UsageError("--label says what to explain: add --explain gradient")
+    if file:
+        given = _files(file, document, text_column, encoding_errors)
+    else:
+        given = _arguments(texts or ["-"], encoding_errors)
     from nlp.classifier import Classifier
 
-    given = _read(texts or ["-"], file, document, text_column, encoding_errors)
     loaded = Classifier.from_pretrained(model, device)
-    found = loaded.classify(given, explain=explain, label=label, batch_size=batch_size)  # type: ignore[arg-type]
+    asked: dict[str, Any] = {"explain": explain, "label": label, "batch_size": batch_size}
+    list(loaded.classify([], **asked))  # refuses what cannot be asked, before text is waited for
+    found = (answer for group in given for answer in loaded.classify(group, **asked))
     if html is not None:
         from nlp.core.classes.explanation_page import write_page
 
-        write_page(html, found)
+        write_page(html, found, title=f"Texts classified by {Path(model).name}")
     elif as_json:
         for answer in found:
             typer.echo(json.dumps(finite(_as_dict(answer)), ensure_ascii=False))
@@ -216,23 +242,32 @@ def classify(
         display_entities.highlighted_words(found)
 
 
-def _read(
-    texts: list[str], sources: list[str] | None, document: str, column: str, encoding_errors: str
-) -> Iterator[str]:
-    """The texts given, with the lines of stdin in the place of -; or those of sources."""
+def _arguments(texts: list[str], encoding_errors: str) -> Iterator[list[str]]:
+    """The texts given, and in the place of - the lines of stdin as they come."""
+    for text in texts:
+        for arrived in inputs.arriving_texts([text], encoding_errors):
+            yield [one for one in arrived if text != "-" or one.strip()]
+
+
+def _files(
+    sources: list[str], document: str, column: str, encoding_errors: str
+) -> Iterator[Iterable[str]]:
+    """The texts of sources one after the other; a source that is missing is told at once."""
     from corpora import read
 
-    if sources:
-        yield from _whole(
-            read(sources, document=document, text_column=column, encoding_errors=encoding_errors)
+    opened = [
+        (
+            source,
+            read(source, document=document, text_column=column, encoding_errors=encoding_errors),
         )
-        return
-    for text in texts:
-        if text == "-":
-            lines = read("-", document="line", encoding_errors=encoding_errors)
-            yield from (line.text for line in lines)
-        else:
-            yield text
+        for source in sources
+    ]
+    return chain.from_iterable(
+        _arguments([source], encoding_errors)
+        if (source, document) == ("-", "line")
+        else (_whole(passages),)
+        for source, passages in opened
+    )
 
 
 def _whole(passages: Iterator[Passage]) -> Iterator[str]:

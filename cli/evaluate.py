@@ -108,7 +108,7 @@ def evaluate(
         from nlp import classifier
 
         loaded = classifier.Classifier.from_pretrained(model, device)
-        classes = classifier.evaluate(loaded, source, **reading)
+        classes = classifier.evaluate(loaded, source, report=_remark, **reading)
         _tell_classifier(classes, errors, as_json=as_json)
         sure, right = classes.confidences, classes.correct
     else:
@@ -133,7 +133,7 @@ def _kind(model: str) -> str:
     """What the `config.json` of a model says that it is."""
     from nlp.core import checkpoint
 
-    folder = checkpoint.locate(model)
+    folder = checkpoint.locate(model, "train-...")
     try:
         kind = json.loads((folder / checkpoint.CONFIG).read_text(encoding="utf-8"))["kind"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -153,7 +153,10 @@ def _reading(kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
     given = {name for name in names if arguments[name] is not None}
     if wrong := sorted(given - set(READING[kind])):
         listed = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
-        raise UsageError(f"{arguments['model']} holds a {kind}, which takes no {listed}: leave out")
+        them = "it" if len(wrong) == 1 else "them"
+        raise UsageError(
+            f"{arguments['model']} holds a {kind}, which takes no {listed}: leave {them} out"
+        )
     always = ("split", "encoding_errors")
     return {name: arguments[name] for name in (*sorted(given), *always)}
 

@@ -29,6 +29,7 @@ MODEL = "Model"
 REGULARISATION = "Regularisation (probabilities of dropping)"
 LENGTH = "How long to train"
 OPTIMISATION = "Optimisation"
+INPUT, ANSWER = "What is read", "What is answered"
 
 
 def option(help: str, panel: str | None = None, default: str | None = None) -> Any:
@@ -166,6 +167,11 @@ def _arriving_lines(encoding_errors: str) -> Iterator[list[str]]:
         nonlocal number
         number += 1
         line = line.removesuffix(b"\r")
+        if b"\0" in line:
+            raise UsageError(
+                f"standard input, line {number}: NUL byte: this is a binary file, and text in "
+                "UTF-8 was expected"
+            )
         try:
             return line.decode("utf-8-sig" if number == 1 else "utf-8", encoding_errors)
         except UnicodeDecodeError as error:

@@ -26,6 +26,14 @@ class Parts(NamedTuple, Generic[Item]):
     remarks: list[str]
     rule: str
 
+    def counted(self, items: str, within: str, count: Callable[[Item], int]) -> str:
+        """How large each part is, say "train 80 texts (912 words), ...; 10% test held out, ..."."""
+        told = ", ".join(
+            f"{name} {len(part):,} {items} ({sum(map(count, part)):,} {within})"
+            for name, part in zip(("train", "validation", "test"), self[:3], strict=True)
+        )
+        return f"{told}; {self.rule}"
+
 
 def divide(
     source: Source,

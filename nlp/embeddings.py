@@ -37,7 +37,7 @@ from nlp.core.checkpoint import WEIGHTS
 from nlp.core.device import choose_device
 from nlp.core.events import Epoch, Event, Remark
 from nlp.core.model_card import write_card
-from nlp.core.run_folder import RunFolder
+from nlp.core.run import Run, config_of
 from nlp.core.training_state import FOLDER
 from nlp.core.words import vector_formats
 from nlp.core.words.word2vec import Algorithm, Objective, huffman_tree
@@ -132,12 +132,10 @@ def train_embeddings(
         UsageError: an argument or the text cannot be used; what the folder held is still there.
         KeyboardInterrupt: the vectors of the last whole epoch are in the folder, if there was one.
     """
-    arguments = dict(locals())
-    for name in ("overwrite", "report"):
-        del arguments[name]
-    # Everything that can be refused is refused before the folder is touched.
+    run = Run.of(train_embeddings, locals())
+    arguments = run.arguments
     before = None if start is None else _Before.load(start, arguments)
-    config = before.config if before else Config(**_chosen(arguments))
+    config = before.config if before else config_of(Config, arguments)
     arguments |= asdict(config)
     check_positive(min_count=min_count, phrase_threshold=phrase_threshold)
     for name in ("epochs", "max_vocabulary", "learning_rate", "workers"):
@@ -152,23 +150,16 @@ def train_embeddings(
         arguments["engine"] = "torch" if on_gpu else "gensim"
     elif engine == "torch" and config.subwords:
         raise UsageError(ONLY_GENSIM)
-    folder = RunFolder(output, resumes=False)
-    folder.create(arguments, overwrite=overwrite)
-    text = folder.path / FOLDER / "words.txt"
-    try:
-        return _run(folder.path, text, arguments, config, before, where, report)
-    except KeyboardInterrupt:
-        if not (folder.path / WEIGHTS).exists():
-            report(Remark(f"interrupted before the first epoch was done: {output} is as it was"))
-        raise
-    finally:
-        text.unlink(missing_ok=True)
-        folder.discard_unstarted()
-
-
-def _chosen(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the arguments that are settings of `Config`."""
-    return {field.name: arguments[field.name] for field in fields(Config)}
+    text = run.path / FOLDER / "words.txt"
+    with run.started():
+        try:
+            return _run(run.path, text, arguments, config, before, where, report)
+        except KeyboardInterrupt:
+            if not (run.path / WEIGHTS).exists():
+                run.tell(f"interrupted before the first epoch was done: {output} is as it was")
+            raise
+        finally:
+            text.unlink(missing_ok=True)
 
 
 class _Before(NamedTuple):
@@ -198,8 +189,8 @@ class _Before(NamedTuple):
         if {name: array.shape for name, array in arrays.items()} != shapes:
             raise UsageError(f"the weights of {start} do not fit its config.json: copy it again")
         parameters = inspect.signature(train_embeddings).parameters
-        for name, value in _chosen(arguments).items():
-            known = getattr(config, name)
+        for name, known in asdict(config).items():
+            value = arguments[name]
             if value not in (parameters[name].default, known):
                 raise UsageError(
                     f"{name} is {value} here and {known} in {start}: training goes on with its "

@@ -20,7 +20,7 @@ weight dropout and the tied weights it is the AWD-LSTM of Merity, Keskar and Soc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,14 +36,14 @@ from nlp.core.batching import Window, token_frequencies
 from nlp.core.decoder import Decoder
 from nlp.core.decoding import Sampling, Strategy, generate
 from nlp.core.device import Precision, choose_device
-from nlp.core.events import Event, Remark
+from nlp.core.events import Event
 from nlp.core.language_config import KIND, Config, read_folder
 from nlp.core.model_card import write_card
 from nlp.core.optimization import OptimizerKind, ScheduleKind
 from nlp.core.preparation import encode_whole, prepare, windows
 from nlp.core.recipe import Loss, Recipe
 from nlp.core.recurrent import CellKind, State
-from nlp.core.run_folder import RunFolder
+from nlp.core.run import Run, check_training, config_of
 from nlp.core.scoring import Perplexity, Score, corpus_perplexity
 from nlp.core.tokenizer import Kind, Pattern, Tokenizer
 from nlp.core.training import Outcome, fit
@@ -242,67 +242,58 @@ def train(
         UsageError: an argument or the text cannot be used; what the folder held is still there.
         Diverged: the loss exploded; the best model so far is kept.
     """
-    arguments = dict(locals())
-    for name in ("resume", "overwrite", "report"):
-        del arguments[name]
-    folder = RunFolder(output)
-    if resume and overwrite:
-        raise UsageError("resume and overwrite contradict each other: choose one")
-    if resume:
-        arguments = folder.arguments(train, arguments)
-        # What the vectors began is in the weights; they may be gone.
-        needed = not folder.has_state() or arguments["embedding_size"] is None
-        vectors = _vectors(arguments["embedding"]) if needed else None
-        return _run(folder, arguments, vectors, report, resume=True)
-    if learning_rate is None:
-        rate = LEARNING_RATES.get(cell, 1e-3) if optimizer == "adamw" else 1.0
-        arguments["learning_rate"] = rate
-    # Everything that can be refused is refused before the folder is touched.
-    Recipe.of(arguments, batches=1)
-    if freeze_embedding and tied:
+    run = Run.of(train, locals())
+    if not run.resumed:
+        _check(run.arguments)
+    vectors = _vectors(run)
+    with run.started():
+        return _run(run, vectors)
+
+
+def _check(arguments: dict[str, Any]) -> None:
+    if arguments["learning_rate"] is None:
+        usual = LEARNING_RATES.get(arguments["cell"], 1e-3)
+        arguments["learning_rate"] = usual if arguments["optimizer"] == "adamw" else 1.0
+    check_training(arguments)
+    if arguments["freeze_embedding"] and arguments["tied"]:
         raise UsageError("tied weights are the output's too and must learn: give --no-tied as well")
-    vectors = _vectors(embedding)
-    if vectors is not None and embedding_size is None:
-        arguments["embedding_size"] = vectors.size
     _config(arguments, vocabulary_size=1)
-    check_positive(batch_size=batch_size, window=window)
-    check_choice("kind", kind, Kind)
-    check_choice("pattern", pattern, Pattern)
-    choose_device(device)
-    if plot:
-        curves.require()
-    folder.create(arguments, overwrite=overwrite)
-    try:
-        return _run(folder, arguments, vectors, report, resume=False)
-    except (Exception, KeyboardInterrupt):
-        folder.discard_unstarted()
-        raise
+    check_positive(window=arguments["window"])
+    check_choice("kind", arguments["kind"], Kind)
+    check_choice("pattern", arguments["pattern"], Pattern)
 
 
-def _run(
-    folder: RunFolder,
-    arguments: Mapping[str, Any],
-    vectors: WordVectors | None,
-    report: Callable[[Event], None],
-    resume: bool,
-) -> Trained:
+def _vectors(run: Run) -> WordVectors | None:
+    """The word vectors that the embedding begins with, if it does; they give it its size."""
+    arguments = run.arguments
+    if arguments["embedding"] in ("learned", "one-hot"):
+        return None
+    if run.goes_on and arguments["embedding_size"] is not None:
+        return None  # what they began is in the weights, and they may be gone
+    vectors = vector_formats.load(arguments["embedding"])
+    if arguments["embedding_size"] is None:
+        arguments["embedding_size"] = vectors.size
+    return vectors
+
+
+def _run(run: Run, vectors: WordVectors | None) -> Trained:
+    arguments = run.arguments
     corpus = SAMPLE if arguments["corpus"] is None else arguments["corpus"]
     licence = f" {LICENCE}" if corpus == SAMPLE else ""
     if arguments["corpus"] is None:
-        report(Remark(f"no corpus named: training on the bundled {SAMPLE}.{licence}"))
+        run.tell(f"no corpus named: training on the bundled {SAMPLE}.{licence}")
     data = prepare(
         corpus,
-        folder.tokens,
-        folder.tokenizer,
-        reading={name: arguments[name] for name in READING},
-        vocabulary={name: arguments[name] for name in VOCABULARY},
+        run.folder.tokens,
+        run.folder.tokenizer,
+        reading=run.pick(READING),
+        vocabulary=run.pick(VOCABULARY),
         tokenizer=arguments["tokenizer"],
-        report=lambda text: report(Remark(text)),
+        report=run.tell,
     )
     store, tokenizer = data
     seed, counts = arguments["seed"], store.header.splits["train"]
-    batches, held_out = windows(data, **{name: arguments[name] for name in BATCHING})
-    recipe = Recipe.of(arguments, len(batches))
+    batches, held_out = windows(data, **run.pick(BATCHING))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LanguageModel(_config(arguments, tokenizer.vocabulary_size), tokenizer)
@@ -312,22 +303,21 @@ def _run(
         known = range(tokenizer.vocabulary_size)
         texts = [tokenizer.token_bytes(token).decode(errors="replace") for token in known]
         coverage = pretrained.fill(model.decoder.embedding, texts, vectors, frequencies)
-        report(Remark(str(coverage)))
+        run.tell(str(coverage))
     if arguments["freeze_embedding"] and not model.config.one_hot:
         model.decoder.embedding.requires_grad_(False)
-    checkpoint.save_config(folder.path, KIND, asdict(model.config), tokenizer.fingerprint)
-    where = choose_device(recipe.device)
-    report(Remark(f"a model of {checkpoint.parameter_count(model):,} parameters, on {where}"))
+    checkpoint.save_config(run.path, KIND, asdict(model.config), tokenizer.fingerprint)
+    run.place(model, "a model")
     outcome = fit(
         model,
         batches,
-        recipe=recipe,
-        folder=folder.path,
+        recipe=Recipe.of(arguments, len(batches)),
+        folder=run.path,
         evaluate=lambda: scoring.mean_loss(model, held_out),
         in_units=lambda loss, split: scoring.in_units(loss, store.header.splits[split]),
         sample=None if model.config.backward else lambda: model.sample(max_tokens=60, seed=seed)[0],
-        report=report,
-        resume=resume and folder.has_state(),
+        report=run.report,
+        resume=run.goes_on,
     )
     results: dict[str, Perplexity] = {}
     measurable = outcome.ended != "interrupted" and not model.config.backward
@@ -335,12 +325,12 @@ def _run(
         begin = tokenizer.end_of_text
         results["this model"] = scoring.split_perplexity(model, store, "test", begin)
         if arguments["baselines"]:
-            report(Remark("counting n-grams for the baselines"))
+            run.tell("counting n-grams for the baselines")
             results |= measure_baselines(store)
     if arguments["plot"]:
-        curves.draw(folder.path)
+        curves.draw(run.path)
     write_card(
-        folder.path,
+        run.path,
         title="Language model",
         about=(
             f"A {model.config.layers}-layer {model.config.cell} language model of "
@@ -355,18 +345,15 @@ def _run(
     return Trained(model, outcome, results)
 
 
-def _vectors(embedding: str | Path) -> WordVectors | None:
-    """The word vectors that an embedding begins with, if it does."""
-    return None if embedding in ("learned", "one-hot") else vector_formats.load(embedding)
-
-
 def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config:
-    names = {field.name for field in fields(Config)}
-    chosen = {name: value for name, value in arguments.items() if name in names}
-    if chosen["embedding_size"] is None:
-        chosen["embedding_size"] = arguments["hidden_size"]
-    one_hot = arguments["embedding"] == "one-hot"
-    return Config(**{**chosen, "vocabulary_size": vocabulary_size, "one_hot": one_hot})
+    size = arguments["embedding_size"]
+    return config_of(
+        Config,
+        arguments,
+        vocabulary_size=vocabulary_size,
+        embedding_size=arguments["hidden_size"] if size is None else size,
+        one_hot=arguments["embedding"] == "one-hot",
+    )
 
 
 def evaluate(

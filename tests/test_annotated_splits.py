@@ -54,3 +54,11 @@ def test_impossible_fractions_are_refused(validation: float, test: float) -> Non
 def test_an_empty_part_is_refused() -> None:
     with pytest.raises(UsageError, match="validation part is empty"):
         divide("ab", 0.1, 0, read=read)
+
+
+def test_parts_are_counted() -> None:
+    parts = divide("aab", "ae", "xyz", read=read)
+    assert parts.counted("letters", "vowels", lambda letter: letter in "aeiou") == (
+        "train 3 letters (2 vowels), validation 2 letters (2 vowels), test 3 letters (0 vowels); "
+        "as given"
+    )

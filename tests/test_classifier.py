@@ -434,6 +434,15 @@ def test_labels_that_training_lacks_are_told(tmp_path: Path) -> None:
         evaluate(trained.model, other)
 
 
+def test_evaluating_tells_what_is_odd_about_the_data(finished: Path, tmp_path: Path) -> None:
+    data = write(tmp_path / "odd.jsonl", [("good, not bad", "pos"), (" ", "neg")])
+    heard: list[Event] = []
+    assert evaluate(finished, data, report=heard.append).texts == 1
+    assert remarks(heard) == [f"empty texts left out: 1 ({data}, line 2)"]
+    with pytest.raises(UsageError, match="unrolled train-classifier --output"):
+        evaluate(tmp_path / "none", data)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -6,19 +6,23 @@ import inspect
 import io
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
 import torch
+import typer
 
 from cli.classifier import classify, train_classifier
 from cli.main import main
-from nlp.classifier import Classifier, train
+from nlp.classifier import Classifier, evaluate, train
 from nlp.core.checkpoint import WEIGHTS, read_tensors
 
+ROOT = Path(__file__).parent.parent
 ROWS = [("good film", "pos"), ("a fine one", "pos"), ("bad film", "neg"), ("a dull one", "neg")]
 TINY = {
     **{"word_size": 12, "hidden_size": 12, "steps": 40, "batch_size": 16, "learning_rate": 0.01},
@@ -50,8 +54,9 @@ def run(
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "films.csv")
 
-    def run(*arguments: object, stdin: str = "") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+    def run(*arguments: object, stdin: str | bytes = "") -> Ran:
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
         with pytest.raises(SystemExit) as exit:
             main([str(argument) for argument in arguments])
         sys.stdout.flush()
@@ -117,6 +122,11 @@ def test_training_is_told_to_machines(run: Run) -> None:
     end = events[-1]
     assert end["event"] == "end"
     ours, baseline = end["results"]["this model"], end["results"]["bag of words"]
+    scores = {"accuracy", "macro_f1", "micro_f1", "roc_auc", "pr_auc"}
+    summary = {*scores, "ranges", "scores", "calibration_error", "texts", "words"}
+    for result in (ours, baseline):  # nothing of each text
+        assert set(result) == {*summary, "words_per_second"}
+        assert set(result["ranges"]) == scores
     assert ours["texts"] == baseline["texts"] > 0
     low, high = baseline["ranges"]["accuracy"]
     assert 0 <= low <= baseline["accuracy"] <= high <= 1
@@ -166,13 +176,62 @@ def test_texts_are_arguments_or_lines_of_stdin(run: Run, model: Path) -> None:
         assert sum(answer["probabilities"].values()) == pytest.approx(1)
     lines = "\n\n".join(texts) + "\n"
     for arguments in ((), ("-",)):
-        assert run("classify", model, *arguments, "--json", stdin=lines).out == by_argument.out
+        by_stdin = run("classify", model, *arguments, "--json", stdin=lines).out.splitlines()
+        for line, answer in zip(by_stdin, answers, strict=True):
+            found = json.loads(line)
+            assert (found["text"], found["labels"]) == (answer["text"], answer["labels"])
+            # other texts beside it, in another order of sums
+            assert found["probabilities"] == pytest.approx(answer["probabilities"], rel=1e-5)
+
+
+def test_lines_are_answered_as_they_come(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = ["good film\nbad", " film\na fine one\r\n \n", "", "a dull one\ngood", " one"]
+    arriving = iter([block.encode() for block in blocks if block])
+    answers: list[str] = []
+    answered_before: list[int] = []  # each block
+
+    def read1(size: int) -> bytes:
+        answered_before.append(len(answers))
+        return next(arriving, b"")
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read1=read1)))
+    monkeypatch.setattr(typer, "echo", lambda line: answers.append(json.loads(line)["text"]))
+    with pytest.raises(SystemExit) as exit:
+        main(["classify", str(model), "given", "-", "--json"])
+    assert not exit.value.code
+    assert answered_before == [1, 2, 4, 5, 5]
+    assert answers == ["given", "good film", "bad film", "a fine one", "a dull one", "good one"]
+
+
+@pytest.mark.slow
+def test_an_answer_does_not_wait_for_the_next_line(model: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "classify", str(model)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for text, label in (("good film", "pos"), ("a dull one", "neg")):
+            running.stdin.write(f"{text}\n")
+            running.stdin.flush()
+            assert running.stdout.readline().startswith(f"{label} ")
+        running.stdin.close()
+        assert running.wait() == 0
+
+
+def test_files_and_stdin_are_answered_in_order(run: Run, model: Path, tmp_path: Path) -> None:
+    texts = [f"film {number}" for number in range(600)]  # more than are classified at once
+    rows = [json.dumps({"text": text}) for text in texts]
+    (tmp_path / "texts.jsonl").write_text("\n".join(rows) + "\n")
+    files = ("--file", "texts.jsonl", "--file", "-", "--json")
+    ran = run("classify", model, *files, stdin="the\n\nend\n")
+    assert [json.loads(line)["text"] for line in ran.out.splitlines()] == [*texts, "the", "end"]
+    assert run("classify", model) == (0, "", "")  # of nothing, nothing
 
 
 def test_texts_of_files(run: Run, model: Path, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("good film\na dull one\n")
     (tmp_path / "table.csv").write_text("review\ngood film\na dull one\n")
-    expected = run("classify", model, "good film", "a dull one", "--json").out
+    expected = run("classify", model, "--json", stdin="good film\na dull one\n").out
     assert run("classify", model, "--file", "lines.txt", "--json").out == expected
     table = ("--file", "table.csv", "--text-column", "review")
     assert run("classify", model, *table, "--json").out == expected
@@ -228,16 +287,74 @@ def test_a_page_is_written(run: Run, model: Path, tmp_path: Path) -> None:
         (("a", "--explain", "gradient", "--label", "meh"), "the label 'meh' is unknown"),
         (("a", "--html", "a.html", "--json"), "leave out one"),
         (("a", "--file", "films.csv"), "leave out one"),
-        (("--file", "missing.csv"), "missing.csv"),
+        (("a", "--document", "file", "--text-column", "t"), "leave out --document and --text-col"),
+        (("a", "--batch-size", 0), "--batch-size"),
+        (("a", "caf\udce9"), "not UTF-8"),
+        (("--file", "-", "--file", "missing.csv"), "missing.csv"),
+        (("--file", "empty.csv"), "empty.csv"),
         (("--file", "films.csv", "--text-column", "review"), "no column 'review'"),
     ],
 )
 def test_what_makes_no_sense_is_told(
     run: Run, model: Path, arguments: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
-    assert message in told_in_one_line(run("classify", model, *arguments))
-    assert {path.name for path in tmp_path.iterdir()} == {"films.csv"}
+    (tmp_path / "empty.csv").touch()
+    ran = run("classify", model, *arguments, stdin="never read")
+    assert message in told_in_one_line(ran)
+    assert "never read" not in ran.out
+    assert {path.name for path in tmp_path.iterdir()} == {"empty.csv", "films.csv"}
+
+
+def test_what_is_no_text_is_told(run: Run, model: Path) -> None:
+    ran = run("classify", model, stdin=b"good film\n\x7fELF\0\0\n")
+    assert "standard input, line 2: NUL byte" in told_in_one_line(ran)
 
 
 def test_another_folder_is_told(run: Run) -> None:
     assert "no model folder" in told_in_one_line(run("classify", ".", "a"))
+    missing = told_in_one_line(run("classify", "missing", "a"))
+    assert "unrolled train-classifier --output missing" in missing
+
+
+# ── evaluation ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_evaluate_tells_what_was_left_out_and_draws(run: Run, model: Path, tmp_path: Path) -> None:
+    rows = ["good film,pos", " ,pos", "good film,neg", "a dull one,neg", "bad film,neg"]
+    (tmp_path / "odd.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    ran = run("evaluate", model, "odd.csv", "--json", "--errors", 1, "--plot", "r.png")
+    assert ran.code == 0
+    remarks = ran.err.splitlines()
+    assert remarks[0] == "empty texts left out: 1 (odd.csv, line 3)"
+    assert "odd.csv, line 4" in remarks[1]
+    assert len(remarks) == 2
+    told = json.loads(ran.out)
+    measured = evaluate(model, tmp_path / "odd.csv")
+    assert (told["kind"], told["texts"], told["accuracy"]) == ("classifier", 4, 0.75)
+    assert told["accuracy"] == measured.accuracy
+    assert [one["where"] for one in told["errors"]] == ["odd.csv, line 4"]
+    assert sum(row["answers"] for row in told["reliability"]) == 4
+    assert "confidences" not in told
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("films.csv", "--scheme", "BIO"), "takes no --scheme: leave it out"),
+        (("films.csv", "--scheme", "BIO", "--format", "brat"), "leave them out"),
+        (("films.csv", "--text-column", "review"), "no column 'review'"),
+        (("stars.csv",), "stars.csv, line 2: the label '5'"),
+        (("lines.txt",), "have no labels"),
+        (("empty.csv",), "empty.csv"),
+    ],
+)
+def test_evaluate_tells_mistakes_in_one_line(
+    run: Run, model: Path, arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "lines.txt").write_text("good film\n")
+    (tmp_path / "stars.csv").write_text("text,label\ngood film,5\n")
+    ran = run("evaluate", model, *arguments)
+    assert message in told_in_one_line(ran)
+    assert ran.out == ""

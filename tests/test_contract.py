@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from corpora import UsageError, generated_people
 from corpora.schemes import to_tags
-from nlp import language_model, tagger
+from nlp import classifier, language_model, tagger
+from nlp.classifier import ClassBatch, Classifier
 from nlp.core.alphabet import Alphabet
 from nlp.core.batching import Window
 from nlp.core.tokenizer import Tokenizer
@@ -102,8 +103,7 @@ def padded_tagger_batch(batch: TaggerBatch) -> TaggerBatch:
     return batch._replace(**wider, context=F.pad(batch.context, (0, 0, 0, 3)))
 
 
-def tagged_file(folder: Path, content: str) -> Path:
-    path = folder / "data.conll"
+def written(path: Path, content: str) -> Path:
     path.write_text(content, encoding="utf-8")
     return path
 
@@ -114,7 +114,7 @@ def evaluate_tagger(model: Tagger, folder: Path) -> tuple[float, ...]:
         tags = to_tags(spans, len(sentence), "BIO")
         lines += [f"{word} {tag}" for word, tag in zip(sentence, tags, strict=True)] + [""]
     model.threshold.fill_(0.01)
-    found = tagger.evaluate(model, tagged_file(folder, "\n".join(lines)))
+    found = tagger.evaluate(model, written(folder / "data.conll", "\n".join(lines)))
     return float(found.words), found.words_per_second, 1 - found.ece
 
 
@@ -126,13 +126,57 @@ def tagger_member(**options: Any) -> Member:
         outputs=lambda model, batch: model(batch) * batch.mask[..., None],
         pad=padded_tagger_batch,
         evaluate=evaluate_tagger,
-        use_empty=lambda model, folder: tagger.evaluate(model, tagged_file(folder, "")),
+        use_empty=lambda model, folder: tagger.evaluate(model, written(folder / "a.conll", "")),
+    )
+
+
+LABELS = [spans[0].label if spans else "none" for spans in SPANS]
+
+
+def build_classifier(**options: Any) -> Classifier:
+    torch.manual_seed(0)
+    alphabet, _ = Alphabet.build([word for sentence in SENTENCES for word in sentence])
+    config = classifier.Config(
+        **{"labels": tuple(sorted(set(LABELS))), **alphabet.sizes()},
+        **{"word_size": 16, "hidden_size": 24, **options},
+    )
+    return Classifier(config, alphabet)
+
+
+def classifier_batch(rows: int) -> ClassBatch:
+    return build_classifier().batch(SENTENCES[:rows], [[label] for label in LABELS[:rows]])
+
+
+def padded_classifier_batch(batch: ClassBatch) -> ClassBatch:
+    wider = {name: F.pad(getattr(batch, name), (0, 3)) for name in ("place", "mask")}
+    return batch._replace(**wider)
+
+
+def evaluate_classifier(model: Classifier, folder: Path) -> tuple[float, ...]:
+    texts = (" ".join(sentence) for sentence in SENTENCES)
+    rows = [f"{text}\t{label}" for text, label in zip(texts, LABELS, strict=True)]
+    table = written(folder / "data.tsv", "\n".join(["text\tlabel", *rows]))
+    found = classifier.evaluate(model, table)
+    return float(found.texts), found.words_per_second, 1 - found.ece
+
+
+def classifier_member(**options: Any) -> Member:
+    return Member(
+        kind=Classifier,
+        build=lambda: build_classifier(**options),
+        batch=classifier_batch,
+        outputs=lambda model, batch: model(batch),
+        pad=padded_classifier_batch,
+        evaluate=evaluate_classifier,
+        use_empty=lambda model, folder: classifier.evaluate(model, written(folder / "a.tsv", "")),
     )
 
 
 MEMBERS = {
     "tagger (lstm, crf)": tagger_member(),
     "tagger (gru, softmax)": tagger_member(cell="gru", crf=False, spelling="none"),
+    "classifier (lstm, max)": classifier_member(),
+    "classifier (gru, attention)": classifier_member(cell="gru", pooling="attention"),
     "language model (lstm)": language_model_member("lstm"),
     "language model (one-hot)": language_model_member("lstm", one_hot=True, tied=False),
     "language model (gru)": language_model_member("gru"),

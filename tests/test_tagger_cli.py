@@ -408,6 +408,8 @@ def test_a_bad_byte_is_told_with_its_line(run: Run) -> None:
     stdin = "Igor left .\nJosé\n".encode("latin-1")
     ran = run("tag", "t", "--json", stdin=stdin)
     assert "standard input, line 2: byte 0xe9" in told_in_one_line(ran)
+    binary = told_in_one_line(run("tag", "t", "--json", stdin=b"Igor left .\n\x7fELF\0\n"))
+    assert "standard input, line 2: NUL byte" in binary
     replaced = answered(run("tag", "t", "--json", "--encoding-errors", "replace", stdin=stdin))
     assert replaced[1]["text"] == "Jos\N{REPLACEMENT CHARACTER}"
 

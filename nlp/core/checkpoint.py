@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from corpora.writing import replacing, write_text
 if TYPE_CHECKING:  # word vectors are read without torch
     from torch import Tensor, nn
 
+Config = TypeVar("Config")
 CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "config.json",
     "model.safetensors",
@@ -33,8 +34,11 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "README.md",
 )
 # All that a model can be made of, as globs: beside the above the words of word vectors, and those
-# of a tagger with the tokenizers of its language models.
-FILES = (CONFIG, WEIGHTS, TOKENIZER, CARD, "words.tsv", "lexicon.json", "reader-*.tokenizer.json")
+# of a tagger with the tokenizers of its language models, and a translator's second tokenizer.
+FILES = (
+    *(CONFIG, WEIGHTS, TOKENIZER, CARD),
+    *("words.tsv", "lexicon.json", "reader-*.tokenizer.json", "source-tokenizer.json"),
+)
 LIBRARY, FORMAT = "unrolled", 1
 
 
@@ -170,6 +174,17 @@ def read_config(folder: Path, kind: str) -> tuple[dict[str, Any], str | None]:
     if found != kind:
         raise UsageError(f"{folder} holds {found}, not {kind}")
     return config, fingerprint
+
+
+def read_model_config(
+    folder: Path, kind: str, build: Callable[[dict[str, Any]], Config]
+) -> tuple[Config, str | None]:
+    """As `read_config`, of which `build` makes the model's own dataclass."""
+    settings, fingerprint = read_config(folder, kind)
+    try:
+        return build(settings), fingerprint
+    except (TypeError, ValueError, KeyError) as error:
+        raise UsageError(f"{folder / CONFIG} is damaged: {error}") from error
 
 
 def load_weights(model: nn.Module, folder: Path) -> None:

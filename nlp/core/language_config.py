@@ -50,15 +50,7 @@ def read_folder(folder: Path) -> tuple[Config, Tokenizer | None]:
     Raises:
         UsageError: a file is missing or damaged, or the tokenizer is another model's.
     """
-    settings, fingerprint = checkpoint.read_config(folder, KIND)
-    try:
-        config = Config(**settings)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{folder / checkpoint.CONFIG} is damaged: {error}") from error
+    config, fingerprint = checkpoint.read_model_config(folder, KIND, lambda known: Config(**known))
     if fingerprint is None:
         return config, None
-    path = folder / checkpoint.TOKENIZER
-    tokenizer = Tokenizer.load(path)
-    if tokenizer.fingerprint != fingerprint:
-        raise UsageError(f"{path} is not the tokenizer that this model was trained with")
-    return config, tokenizer
+    return config, Tokenizer.load(folder / checkpoint.TOKENIZER, fingerprint=fingerprint)

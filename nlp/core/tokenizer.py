@@ -325,12 +325,18 @@ class Tokenizer:
         write_tokenizer_json(self.vocabulary, Path(file))
 
     @classmethod
-    def load(cls, file: str | os.PathLike[str], *, engine: str = "auto") -> Tokenizer:
+    def load(
+        cls, file: str | os.PathLike[str], *, engine: str = "auto", fingerprint: str | None = None
+    ) -> Tokenizer:
         """Read a `tokenizer.json`, tiktoken's ranks, or a folder of a model or of GPT-2's files.
 
-        Raises `UsageError` if it is missing or damaged, or would not give text back unchanged.
+        Raises `UsageError` if it is missing or damaged, would not give text back unchanged, or has
+        another `fingerprint` than a model was trained with.
         """
-        return cls(read_vocabulary(Path(file).expanduser()), engine=engine)
+        tokenizer = cls(read_vocabulary(Path(file).expanduser()), engine=engine)
+        if fingerprint not in (None, tokenizer.fingerprint):
+            raise UsageError(f"{file} is not the tokenizer that this model was trained with")
+        return tokenizer
 
     @classmethod
     def from_gpt2(
