@@ -39,6 +39,9 @@ bench: $(READY)  ## side by side with the peers; UNROLLED_DATA names the folder 
 	$(BIN)/python -m bench.tagging speed
 	$(BIN)/python -m bench.classification
 	$(BIN)/python -m bench.tagging page
+	$(BIN)/python -m bench.translation quality
+	$(BIN)/python -m bench.translation speed
+	$(BIN)/python -m bench.translation page
 
 gpu-check:  ## what a GPU should show, in the Python at hand: PYTHON=python3
 	PYTHONPATH=. $(PYTHON) -m bench.gpu_check

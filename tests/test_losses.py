@@ -32,16 +32,18 @@ def problem(
     vocabulary=st.integers(2, 50),
     chunk_rows=st.integers(1, 50),
     bias=st.booleans(),
+    smoothing=st.sampled_from([0.0, 0.1, 0.7]),
 )
 def test_value_and_gradients_equal_the_plain_loss(
-    rows: int, features: int, vocabulary: int, chunk_rows: int, bias: bool
+    rows: int, features: int, vocabulary: int, chunk_rows: int, bias: bool, smoothing: float
 ) -> None:
     leaves, targets = problem(rows, features, vocabulary, torch.float64, bias)
     plain = [leaf.detach().clone().requires_grad_() for leaf in leaves]
     args = leaves if bias else [*leaves, None]
     plain_args = plain if bias else [*plain, None]
-    fused = linear_cross_entropy(*args, targets, chunk_rows=chunk_rows)  # type: ignore[arg-type]
-    expected = plain_linear_cross_entropy(*plain_args, targets)  # type: ignore[arg-type]
+    options = {"label_smoothing": smoothing}
+    fused = linear_cross_entropy(*args, targets, chunk_rows=chunk_rows, **options)  # type: ignore[arg-type]
+    expected = plain_linear_cross_entropy(*plain_args, targets, **options)  # type: ignore[arg-type]
     torch.testing.assert_close(fused, expected, atol=1e-12, rtol=1e-12)
     (3 * fused).backward()
     (3 * expected).backward()

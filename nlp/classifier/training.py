@@ -40,6 +40,7 @@ from nlp.core.training import Outcome, fit
 from nlp.core.word_features import KnownWords, Spelling
 from nlp.core.words.own_vectors import own_vectors
 
+EPOCHS, LEAST_STEPS = 6, 300  # unless told otherwise
 READING = ("text_column", "label_column", "separator", "encoding_errors")
 
 
@@ -86,7 +87,7 @@ def train(
     input_dropout: float = 0.5,
     dropout: float = 0.3,
     output_dropout: float = 0.5,
-    epochs: float = 6,
+    epochs: float | None = None,
     steps: int | None = None,
     minutes: float | None = None,
     batch_size: int = 50,
@@ -129,8 +130,9 @@ def train(
             none. The other sizes and dropouts are `Config`'s.
         word_epochs: of skip-gram over the training text, at whose vectors the learned ones begin;
             0 begins at random.
-        epochs, steps, minutes: how long to train. `steps` and `minutes` replace `epochs`; of the
-            two, what ends first counts.
+        epochs, steps, minutes: how long to train; epochs of None are 6, and with little data as
+            many as 300 steps take. `steps` and `minutes` replace `epochs`; of the two, what ends
+            first counts.
         optimizer ... patience: see `nlp.core.recipe.Recipe`. evaluate_every None evaluates about
             twelve times.
         baseline: also measure logistic regression on the words in any order.
@@ -153,7 +155,7 @@ def train(
 def _check(arguments: Mapping[str, Any]) -> None:
     if arguments["data"] is None:
         raise UsageError("no labelled texts are named: give a table, a folder or LABEL=FILE ...")
-    check_training(arguments)
+    check_training({**arguments, "epochs": _epochs(arguments, 1)})
     config_of(Config, arguments, labels=("one", "other"), words=1)
     check_positive(min_count=arguments["min_count"])
     if arguments["word_epochs"] < 0:
@@ -161,6 +163,11 @@ def _check(arguments: Mapping[str, Any]) -> None:
     named_weights(arguments["class_weights"])
     if arguments["test"] != 0:
         require()
+
+
+def _epochs(arguments: Mapping[str, Any], batches: int) -> float:
+    given: float | None = arguments["epochs"]
+    return max(EPOCHS, LEAST_STEPS / batches) if given is None else given
 
 
 def _run(run: Run) -> Trained:
@@ -188,7 +195,7 @@ def _run(run: Run) -> Trained:
     outcome = fit(
         model,
         batches,
-        recipe=Recipe.of(arguments, len(batches)),
+        recipe=Recipe.of({**arguments, "epochs": _epochs(arguments, len(batches))}, len(batches)),
         folder=run.path,
         evaluate=lambda: measure(model, held_out),
         report=run.report,

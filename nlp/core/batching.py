@@ -95,7 +95,8 @@ class Buckets:
     cut into batches, and these shuffled again. `epoch(n)` is a function of the seed and n alone.
 
     Args:
-        lengths: of the sequences, in positions.
+        lengths: of the sequences, in positions; of pairs both, and then the second decides among
+            those whose first are the same.
         batch_size: sequences of a batch, at most.
         collate: makes a batch of the numbers of its sequences.
         limit: positions of a batch with its padding, at most; one longer sequence is a batch.
@@ -104,7 +105,7 @@ class Buckets:
 
     def __init__(
         self,
-        lengths: Sequence[int],
+        lengths: Sequence[int] | Sequence[tuple[int, int]],
         batch_size: int,
         collate: Callable[[list[int]], Any],
         *,
@@ -126,12 +127,18 @@ class Buckets:
 
     def _cut(self, number: int) -> list[list[int]]:
         draw = None if self.seed is None else np.random.default_rng((self.seed, number))
-        # A tenth more or less does not fill the batch with padding.
-        chance = 1.0 if draw is None else draw.uniform(0.9, 1.1, len(self.lengths))
+        # A tenth more or less does not fill the batch with padding; of pairs, both count.
+        most = 0.1 if self.lengths.ndim == 1 else 0.03
+        chance = 1.0 if draw is None else draw.uniform(1 - most, 1 + most, len(self.lengths))
         batches: list[list[int]] = []
         longest = 0
-        for row in np.argsort(self.lengths * chance, kind="stable"):
-            length = int(self.lengths[row])
+        if self.lengths.ndim == 2:
+            first, second = self.lengths.T
+            order = np.lexsort((second * chance, np.rint(first * chance)))
+        else:
+            order = np.argsort(self.lengths * chance, kind="stable")
+        for row in order:
+            length = int(self.lengths[row].max())
             longest = max(longest, length)
             full = not batches or len(batches[-1]) == self.batch_size
             if full or longest * (len(batches[-1]) + 1) > self.limit:

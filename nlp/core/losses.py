@@ -55,10 +55,16 @@ class Workspace:
 
 
 def plain_linear_cross_entropy(
-    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    *,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """What `linear_cross_entropy` equals, written as one reads it."""
-    return F.cross_entropy(F.linear(hidden, weight, bias), targets)
+    logits = F.linear(hidden, weight, bias)
+    return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
 
 
 def linear_cross_entropy(
@@ -67,6 +73,7 @@ def linear_cross_entropy(
     bias: Tensor | None,
     targets: Tensor,
     *,
+    label_smoothing: float = 0.0,
     chunk_rows: int | None = None,
     workspace: Workspace | None = None,
 ) -> Tensor:
@@ -76,6 +83,8 @@ def linear_cross_entropy(
         hidden: `[N, features]`.
         weight, bias: `[vocabulary, features]` and `[vocabulary]`.
         targets: `[N]` int64.
+        label_smoothing: how much of a target's weight is shared by the whole vocabulary (Szegedy
+            et al. 2016), 0 to 1.
         chunk_rows: rows of `hidden` at a time; None takes what suits the device.
         workspace: memory to use again in the next call.
 
@@ -91,7 +100,14 @@ def linear_cross_entropy(
         chunk_rows = max(LEAST_CHUNK_ROWS, chunk_bytes // (weight.shape[0] * dtype.itemsize))
     with torch.autocast(hidden.device.type, enabled=False):
         return _LinearCrossEntropy.apply(
-            hidden, weight, bias, targets, chunk_rows, dtype, workspace or Workspace()
+            hidden,
+            weight,
+            bias,
+            targets,
+            label_smoothing,
+            chunk_rows,
+            dtype,
+            workspace or Workspace(),
         )
 
 
@@ -103,6 +119,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         targets: Tensor,
+        smoothing: float,
         chunk_rows: int,
         dtype: torch.dtype,
         workspace: Workspace,
@@ -117,6 +134,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             w = workspace.take("weight", tuple(weight.shape), hidden, dtype).copy_(weight)
         b = None if bias is None else bias.to(dtype)
         losses = torch.empty(rows, dtype=sums, device=hidden.device)
+        smooth = losses.new_zeros(rows if smoothing else 0)  # - log p, mean over the vocabulary
         hidden_gradient = torch.empty_like(h) if wants_hidden else None
         weight_gradient = torch.empty_like(weight, dtype=sums) if wants_weight else None
         bias_gradient = losses.new_zeros(vocabulary) if wants_bias else None
@@ -128,10 +146,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
             torch.mm(h[part], w.t(), out=p)
             if b is not None:
                 p += b
+            if smoothing:
+                smooth[part] = p[row, chosen].to(sums) - p.mean(-1, dtype=sums)
             torch.softmax(p, dim=-1, out=p)
             at_target = p[row, chosen]
             losses[part] = at_target.to(sums)
-            p[row, chosen] = at_target - 1  # now the gradient of the logits
+            # Now the gradient of the logits.
+            if smoothing:
+                p -= smoothing / vocabulary
+                at_target = p[row, chosen]
+            p[row, chosen] = at_target - (1 - smoothing)
             if hidden_gradient is not None:
                 torch.mm(p, w, out=hidden_gradient[part])
             if weight_gradient is not None:
@@ -140,7 +164,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 bias_gradient += p.new_ones(1, len(row)).mm(p)[0]  # a sum over rows, but faster
         ctx.rows, ctx.dtypes = rows, (hidden.dtype, weight.dtype)
         ctx.save_for_backward(hidden_gradient, weight_gradient, bias_gradient)
-        return losses.clamp_min_(torch.finfo(dtype).tiny).log_().mean().neg_()
+        nats = losses.clamp_min_(torch.finfo(dtype).tiny).log_().neg_()
+        if smoothing:
+            # With z the logits, - mean log p = (- log p_target) + z_target - mean z.
+            nats += smoothing * smooth
+        return nats.mean()
 
     @staticmethod
     @once_differentiable
@@ -157,7 +185,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             None if hidden is None else (hidden * mean).to(hidden_type),
             weight,
             None if bias is None else bias * mean,
-            *(None,) * 4,
+            *(None,) * 5,
         )
 
 

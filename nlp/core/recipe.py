@@ -34,6 +34,7 @@ class Recipe:
     weight_decay: float = 0.0
     clip_norm: float = 1.0  # longest gradient; 0 does not clip
     accumulate: int = 1  # batches per optimizer step
+    average: int = 1  # of the best evaluations' weights, whose mean is tried at the end
     evaluate_every: int | None = None  # optimizer steps; None evaluates twelve times
     log_every: int = 10
     save_every: int | None = None  # optimizer steps; None saves at each evaluation
@@ -58,7 +59,7 @@ class Recipe:
         """Raises a UsageError for numbers that cannot be meant."""
         if self.steps is None and self.minutes is None:
             raise UsageError("neither steps nor minutes: say how long to train")
-        counts = ("learning_rate", "accumulate", "log_every")
+        counts = ("learning_rate", "accumulate", "average", "log_every")
         limits = ("steps", "minutes", "evaluate_every", "save_every", "patience")
         check_positive(**{name: getattr(self, name) for name in counts})
         check_positive(**{n: getattr(self, n) for n in limits if getattr(self, n) is not None})

@@ -28,7 +28,10 @@ RUN = "run.json"
 # All that runs write, as `Path.match` understands it. A folder that holds more is never deleted.
 WRITTEN = (
     *(*FILES, METRICS, "curves.png", "reliability.png", ".*.part", ".tmp*"),
-    *(f"{FOLDER}/{name}" for name in (RUN, STATE, "words.txt", ".*.part", ".tmp*")),
+    *(
+        f"{FOLDER}/{name}"
+        for name in (RUN, STATE, "words.txt", "best-*.safetensors", ".*.part", ".tmp*")
+    ),
     *(f"{FOLDER}/{name}" for name in ("tokens/header.json", "tokens/*.tokens", ".tokens.*/*")),
 )
 

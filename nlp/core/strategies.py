@@ -126,7 +126,47 @@ class Sampling:
         return token.squeeze(-1), _log_probability(logits, token.squeeze(-1))
 
 
-Strategy = Greedy | Sampling
+@dataclass(frozen=True)
+class Beam:
+    """The `size` best beginnings are kept at each step (for `nlp.core.search.beam.search`).
+
+    A text Y of n tokens, its stop symbol among them, is ranked by (Wu et al. 2016, section 7)
+
+        log p(Y) / ((5 + n) / 6) ^ length_penalty
+            + coverage_penalty * sum over source positions of log(min(attention to it in all, 1))
+
+    size              of the beam; 1 with a length penalty of 0 is greedy
+    length_penalty    0 ranks by log-probability, which prefers short texts; larger, longer ones
+    coverage_penalty  above 0 prefers texts that attend to all of the source
+    patience          a source is done when size * patience texts have ended (Kasai et al. 2022);
+                      math.inf: when none that goes on could be better than those
+
+    Raises UsageError for a value outside its range.
+    """
+
+    size: int = 5
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    patience: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.size, int) and self.size >= 1):
+            raise UsageError(f"size of the beam is {self.size}; expected a whole number from 1 on")
+        if not math.isfinite(self.length_penalty):
+            raise UsageError(f"length_penalty is {self.length_penalty}; expected a number")
+        if not (math.isfinite(self.coverage_penalty) and self.coverage_penalty >= 0):
+            raise UsageError(
+                f"coverage_penalty is {self.coverage_penalty}; expected a number of at least 0"
+            )
+        if not self.patience > 0:
+            raise UsageError(f"patience is {self.patience}; expected more than 0 (1 is usual)")
+
+    def divisor(self, lengths: np.ndarray | float) -> np.ndarray:
+        """What log-probabilities of texts of these lengths in tokens are divided by."""
+        return np.asarray(((5 + lengths) / 6) ** self.length_penalty)
+
+
+Strategy = Greedy | Sampling  # of one token after the other
 PLAIN = Sampling()
 
 

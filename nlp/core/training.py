@@ -18,11 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from corpora.errors import UsageError
-from nlp.core.checkpoint import save_weights
+from nlp.core.best_weights import BestWeights
+from nlp.core.checkpoint import load_weights, save_weights
 from nlp.core.device import Precision, choose_device, choose_precision
 from nlp.core.events import Evaluation, Event, Progress, Remark
 from nlp.core.interrupts import interruptible
 from nlp.core.optimization import Averager, Plateau, build_optimizer, learning_rate_factor
+from nlp.core.pace import Clock, LogWindow
 from nlp.core.recipe import Loss, Recipe
 from nlp.core.training_state import Counters, MetricsLog, load_state, save_state
 
@@ -102,7 +104,7 @@ def fit(
         run = _Run(model, batches, recipe, folder, evaluate, in_units, sample, report)
         run.begin(resume)
         ended = run.train(interrupted)
-        run.keep_best()
+        run.keep_best(over=ended != "interrupted")
     counters = run.counters
     best = math.nan if counters.best_loss is None else counters.best_loss
     return Outcome(counters.step, best, counters.best_step, counters.seconds, ended)
@@ -154,10 +156,11 @@ class _Run:
         )
         self.loss, self.optimizer = self.accelerator.prepare(_LossModule(model), optimizer)
         self.plateau = Plateau()
+        self.best = BestWeights(folder, recipe.average) if recipe.average > 1 else None
         self.averager = Averager(model.parameters()) if recipe.optimizer == "nt-asgd" else None
         self.counters = Counters()
         self.carry: tuple[Tensor, ...] | None = None
-        self.window = _LogWindow()
+        self.window = LogWindow()
         self.rate = 0.0
 
     def begin(self, resume: bool) -> None:
@@ -165,14 +168,14 @@ class _Run:
             self.counters, self.carry = load_state(
                 self.folder, self.model, self.optimizer, self.plateau, self.averager, self.device
             )
-            self.window = _LogWindow(*self.counters.unreported)
+            self.window = LogWindow(*self.counters.unreported)
             self.report(Remark(f"resumed at step {self.counters.step:,}"))
         self.log = MetricsLog(self.folder, self.counters.step)
 
     def train(self, interrupted: Callable[[], bool]) -> Literal["finished", "early", "interrupted"]:
         counters, recipe = self.counters, self.recipe
         self.model.train()
-        clock = _Clock(counters)
+        clock = Clock(counters)
         while not self.is_over():
             if recipe.patience and counters.evaluations_since_best >= recipe.patience:
                 reason = f"no better validation loss in {recipe.patience} evaluations: stopped"
@@ -189,7 +192,7 @@ class _Run:
             saving = looking or bool(recipe.save_every and counters.step % recipe.save_every == 0)
             if counters.step % recipe.log_every == 0 or self.is_over():
                 self.tell(float(norm))
-                self.window = _LogWindow()
+                self.window = LogWindow()
             elif saving:
                 self.watch(self.window.mean(), float(norm))
             if looking:
@@ -321,10 +324,7 @@ class _Run:
         if self.averager is not None:
             self.averager.swap()
         self.model.eval()
-        with torch.no_grad(), self.accelerator.autocast():
-            found = self.evaluate()
-        if not isinstance(found, Measured):
-            found = Measured(found, self.in_units(found, "validation"), -found)
+        found = self.measure()
         loss = found.loss
         if not loss <= self.too_high():  # NaN neither
             self.diverge(f"the validation loss is {loss:.3g}")
@@ -336,6 +336,8 @@ class _Run:
             save_weights(self.model, self.folder)
         else:
             counters.evaluations_since_best += 1
+        if self.best is not None:
+            self.best.see(self.model, counters.step, found.score)
         if self.recipe.schedule == "plateau":
             self.plateau.see(best)
         self.log.write({"step": counters.step, "validation_loss": loss, **found.metrics})
@@ -346,6 +348,13 @@ class _Run:
         if self.averager is not None:
             self.averager.swap()
             self.averager.see(loss)
+
+    def measure(self) -> Measured:
+        with torch.no_grad(), self.accelerator.autocast():
+            found = self.evaluate()
+        if isinstance(found, Measured):
+            return found
+        return Measured(found, self.in_units(found, "validation"), -found)
 
     def save(self) -> None:
         window = self.window
@@ -360,41 +369,20 @@ class _Run:
             self.averager,
         )
 
-    def keep_best(self) -> None:
-        """The model in memory becomes the one in the folder."""
-        from nlp.core.checkpoint import load_weights
-
+    def keep_best(self, over: bool) -> None:
+        """The model in memory becomes the one in the folder; when the run is `over`, that is the
+        mean of its best, where it is better than each."""
+        self.model.eval()
+        if over and self.best is not None and (mean := self.best.mean()) is not None:
+            self.model.load_state_dict(mean)
+            found = self.measure()
+            better = found.score > (self.counters.best_score or -math.inf)
+            if better:
+                save_weights(self.model, self.folder)
+                self.counters.best_loss = found.loss
+            told = "is taken" if better else "is not better: the best is taken"
+            metrics = ", ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
+            self.report(Remark(f"the mean of the best weights ({metrics}) {told}"))
+            self.best.clear()
         if self.counters.best_loss is not None:
             load_weights(self.model, self.folder)
-        self.model.eval()
-
-
-class _Clock:
-    """Counts a run's seconds, over all its parts."""
-
-    def __init__(self, counters: Counters) -> None:
-        self.counters, self.last = counters, time.perf_counter()
-
-    def tick(self) -> None:
-        now = time.perf_counter()
-        self.counters.seconds += now - self.last
-        self.last = now
-
-
-class _LogWindow:
-    """Sums over the steps between two reports; on a GPU they stay there until asked for."""
-
-    def __init__(self, total: float = 0.0, count: float = 0, seconds: float = 0.0) -> None:
-        self.begin = time.perf_counter() - seconds
-        self.total: Tensor | float = total
-        self.count = count
-
-    def add(self, mean: Tensor, count: int) -> None:
-        self.total = self.total + mean.detach().float() * count
-        self.count += count
-
-    def mean(self) -> float:
-        return float(self.total) / self.count
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self.begin

@@ -9,7 +9,8 @@ A map is made of vectors at length 1, for it is their angles that mean something
 Maaten & Hinton 2008) and UMAP (McInnes et al. 2018) keep neighbours together and bend the rest; PCA
 bends nothing, it looks along the two directions of most variance.
 
-    from nlp.core.words.word_map import draw_map, project
+    from nlp.core.fonts import installed_fonts
+from nlp.core.words.word_map import draw_map, project
     words = vectors.words[:1000]
     draw_map(Path("map.png"), words, project(vectors, words))
 """
@@ -25,6 +26,7 @@ import numpy as np
 
 from corpora.errors import UsageError, check_choice
 from corpora.writing import replacing
+from nlp.core.fonts import installed_fonts
 from nlp.core.words.word_vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -37,11 +39,6 @@ Method = Literal["pca", "tsne", "umap"]
 _FEWEST = {"pca": 3, "tsne": 3, "umap": 5}
 _NEIGHBOURS = 15  # UMAP's default
 _PERPLEXITY = 30.0  # t-SNE's default: about how many neighbours a point looks at
-# Fonts for what matplotlib's own lacks (Chinese, Japanese, Korean, Indian), if they are installed.
-_FONTS = (
-    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans", "WenQuanYi Zen Hei"),
-    *("PingFang SC", "Hiragino Sans", "Arial Unicode MS", "Droid Sans Fallback", "Unifont"),
-)
 _ABOVE = 4  # drawing order of the dots: no halo of a name may hide one
 _PLACES = (  # of a label beside its point, in font sizes, with its alignment; the best first
     *((0.4, 0.0, "left", "center"), (-0.4, 0.0, "right", "center")),
@@ -220,7 +217,7 @@ def _name(
     """
     from matplotlib import patheffects
 
-    families, letters = _fonts()
+    families, letters = installed_fonts()
     halo = [patheffects.withStroke(linewidth=2.5, foreground="white")]
     axes = figure.axes[0]
     figure.draw_without_rendering()  # the limits of the axes are known from here on
@@ -258,13 +255,3 @@ def _name(
         box = text.get_window_extent()
         taken = np.vstack([taken, (box.x0, box.y0, box.x1, box.y1)])
         yield True
-
-
-def _fonts() -> tuple[list[str], set[str]]:
-    """The fonts to write names in, the first one that has a letter writes it; and all letters."""
-    from matplotlib import font_manager
-
-    files = {font.name: font.fname for font in font_manager.fontManager.ttflist}
-    families = ["DejaVu Sans", *(font for font in _FONTS if font in files)]
-    charmaps = [font_manager.get_font(files[family]).get_charmap() for family in families]
-    return families, {chr(code) for charmap in charmaps for code in charmap}

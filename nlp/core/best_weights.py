@@ -1,0 +1,54 @@
+"""The weights of a run's best evaluations, and their mean.
+
+The mean of several checkpoints of one run is often better than the best of them (Junczys-Dowmunt,
+Dwojak and Sennrich 2016; Vaswani et al. 2017, section 6.1), and costs nothing afterwards.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from nlp.core.checkpoint import read_tensors, write_tensors
+from nlp.core.training_state import FOLDER
+
+
+class BestWeights:
+    """Keeps the best `count` on disk, so that a killed run goes on with them.
+
+    Args:
+        folder: of the model.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder, self.count = folder / FOLDER, count
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("best-*.safetensors"))
+
+    def see(self, model: nn.Module, step: int, score: float) -> None:
+        """Hears of an evaluation; the higher score is the better."""
+        path = self.folder / f"best-{step:09d}.safetensors"
+        write_tensors(path, model.state_dict(), {"score": score})
+        ranked = sorted((read_tensors(path)[1]["score"], path) for path in self._files())
+        for _, worst in ranked[: -self.count]:
+            worst.unlink()
+
+    def mean(self) -> dict[str, Tensor] | None:
+        """The mean of what is kept; None where that is but one."""
+        files = self._files()
+        if len(files) < 2:
+            return None
+        total, _ = read_tensors(files[0])
+        for count, path in enumerate(files[1:], 2):
+            for name, other in read_tensors(path)[0].items():
+                if total[name].is_floating_point():
+                    total[name] = torch.lerp(total[name], other, 1 / count)
+        return total
+
+    def clear(self) -> None:
+        """Deletes them."""
+        for path in self._files():
+            path.unlink()

@@ -1,0 +1,275 @@
+"""Translating: texts in, their translations out in the same order, with all that is known of them.
+
+Texts are read many at a time, those of about the same length together, and searched as one batch;
+which texts share a batch changes nothing. What has no visible character translates to nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from corpora.errors import UsageError, check_positive
+from nlp.core.batching import Buckets
+from nlp.core.device import Precision, choose_precision
+from nlp.core.search.beam import Conditioned, Hypothesis, search
+from nlp.core.search.constraints import Constraints
+from nlp.core.strategies import Beam, Greedy, Sampling
+from nlp.core.translation.alignment import Link, Place, hard_alignment, merge_pieces, word_pieces
+from nlp.core.translation.texts import Texts
+
+AT_ONCE = 1024  # texts that are sorted by length before they are translated
+
+
+class Model(Protocol):
+    """What this needs of a translator."""
+
+    texts: Texts
+
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def start_id(self) -> int: ...
+    @property
+    def reverses(self) -> bool: ...
+    def eval(self) -> Any: ...
+    def to_search_in(self, dtype: torch.dtype) -> Any: ...
+    def read(self, sources: Sequence[Sequence[int]]) -> Any: ...
+
+
+class Piece(NamedTuple):
+    """A piece of a translation, as the model wrote it."""
+
+    start: int  # characters of the translation's text
+    end: int
+    log_probability: float  # nats, given all before it
+
+
+@dataclass(frozen=True, eq=False)
+class Translation:
+    """A text and one translation of it."""
+
+    source: str
+    text: str
+    score: float  # by which the search ranked it
+    log_probability: float  # nats, of all pieces and of the end
+    finished: bool  # False where the longest allowed length ended it
+    pieces: tuple[Piece, ...] = ()
+    source_places: tuple[Place, ...] = ()  # of the source's pieces: characters
+    piece_weights: np.ndarray | None = None  # [pieces, source pieces] of the attention
+    others: tuple[Translation, ...] = ()  # where several were asked for, the next best
+
+    @cached_property
+    def _source(self) -> tuple[list[Place], list[list[int]]]:
+        return word_pieces(self.source, self.source_places)
+
+    @cached_property
+    def _target(self) -> tuple[list[Place], list[list[int]]]:
+        return word_pieces(self.text, [(piece.start, piece.end) for piece in self.pieces])
+
+    @property
+    def source_words(self) -> list[Place]:
+        """The words of the source: characters from `start` to before `end`."""
+        return self._source[0]
+
+    @property
+    def words(self) -> list[Place]:
+        """The words of the translation."""
+        return self._target[0]
+
+    @cached_property
+    def attention(self) -> np.ndarray | None:
+        """How much of each source word each word read, `[words, source words]`."""
+        if self.piece_weights is None:
+            return None
+        return merge_pieces(self.piece_weights, self._source[1], self._target[1])
+
+    @property
+    def alignment(self) -> list[Link]:
+        """Each word of the translation with the source word that it read most of."""
+        return [] if self.attention is None else hard_alignment(self.attention)
+
+    @property
+    def word_probabilities(self) -> list[float]:
+        """Of each word, that of all its pieces: 0 to 1."""
+        own = [sum(self.pieces[n].log_probability for n in numbers) for numbers in self._target[1]]
+        return np.exp(own).tolist()
+
+
+def translate(
+    model: Model,
+    texts: Iterable[str],
+    *,
+    strategy: Beam | Greedy | Sampling = Beam(),  # noqa: B008 - frozen
+    n_best: int = 1,
+    max_length: int | None = None,
+    batch_size: int = 64,
+    forbidden: Sequence[str] = (),
+    no_repeat: int = 0,
+    prefixes: Sequence[str] | None = None,
+    seed: int = 0,
+    others: Sequence[Model] = (),
+    precision: Precision = "float32",
+) -> Iterator[Translation]:
+    """The translation of each text.
+
+    Args:
+        strategy: `Beam`, `Greedy` or `Sampling`.
+        n_best: translations of each text; samples, where they are drawn.
+        max_length: pieces of a translation; None is twice those of its source, and ten.
+        forbidden: words that no translation holds, as they are written.
+        no_repeat: no run of so many pieces occurs twice in a translation; 0 allows all.
+        prefixes: what each translation begins with, one for each text.
+        seed: of samples.
+        others: models that translate together with the first: the mean of their probabilities
+            counts. They have the same pieces of words.
+        precision: what matrices are multiplied in while searching. In bfloat16, where the device
+            has it (auto finds out), a CPU is several times as fast; log-probabilities are then
+            some hundredths of a nat off, and where two words are about as likely, which one is
+            taken may depend on which texts are in a batch.
+
+    Raises:
+        UsageError: a count below 1, or models that do not fit each other.
+    """
+    check_positive(n_best=n_best, batch_size=batch_size)
+    dtype = choose_precision(precision, model.device)
+    models = [one.eval().to_search_in(dtype) for one in (model, *others)]
+    for other in others:
+        if other.texts.target.fingerprint != model.texts.target.fingerprint:
+            raise UsageError(
+                "the models write in different pieces of words: train them together with "
+                "translators that have the same tokenizer"
+            )
+    texts = iter(texts)
+    begun = iter(prefixes) if prefixes is not None else itertools.repeat("")
+    banned = _spellings(model, forbidden)
+    while window := list(itertools.islice(texts, AT_ONCE)):
+        starts = list(itertools.islice(begun, len(window)))
+        if len(starts) < len(window):
+            raise UsageError("there are more texts than prefixes: give one for each text")
+        forced = model.texts.encode(starts, target=True)
+        rows = [one.texts.encode(window) for one in models]
+        found: dict[int, list[Hypothesis]] = {}
+        real = [number for number, row in enumerate(rows[0]) if row]
+        lengths = [len(rows[0][number]) for number in real]
+        for batch in Buckets(lengths, batch_size, lambda batch: batch).epoch(0):
+            numbers = [real[row] for row in batch]
+            limits = [max_length or 2 * len(rows[0][n]) + 10 + len(forced[n]) for n in numbers]
+            answers = _search(
+                models,
+                [[own[n] for n in numbers] for own in rows],
+                strategy=strategy,
+                max_tokens=limits,
+                n_best=n_best,
+                seed=seed,
+                constraints=Constraints(
+                    prefixes=[forced[n] for n in numbers] if prefixes is not None else None,
+                    forbidden=banned,
+                    no_repeat=no_repeat,
+                ),
+            )
+            found.update(zip(numbers, answers, strict=True))
+        for number, text in enumerate(window):
+            yield _told(model, text, rows[0][number], found.get(number, []))
+
+
+@torch.inference_mode()
+def _search(
+    models: Sequence[Model], rows: Sequence[list[list[int]]], **options: Any
+) -> list[list[Hypothesis]]:
+    readings = [model.read(own) for model, own in zip(models, rows, strict=True)]
+    reading: Conditioned = readings[0] if len(readings) == 1 else Together(readings)
+    symbol = models[0].start_id
+    return search(reading, start_id=symbol, stop_id=symbol, **options)
+
+
+def _spellings(model: Model, words: Sequence[str]) -> list[list[int]]:
+    """The ids of words behind a space and behind none."""
+    texts = [spelled for word in words for spelled in (f" {word}", word)]
+    return model.texts.target.encode_batch(texts, disallowed_special=())
+
+
+def _told(model: Model, text: str, ids: list[int], found: list[Hypothesis]) -> Translation:
+    if not found:
+        return Translation(text, "", 0.0, 0.0, True)
+    places = model.texts.places(text, ids)
+    if model.reverses:
+        places = places[::-1]
+    best, *others = (_one(model, text, places, hypothesis) for hypothesis in found)
+    return Translation(**{**best, "others": tuple(Translation(**other) for other in others)})
+
+
+def _one(model: Model, text: str, places: list[Place], found: Hypothesis) -> dict[str, Any]:
+    written = model.texts.decode(found.ids)
+    ranges = model.texts.written_places(found.ids)
+    return {
+        "source": text,
+        "text": written,
+        "score": found.score,
+        "log_probability": sum(found.log_probabilities) + (found.end or 0.0),
+        "finished": found.end is not None,
+        "pieces": tuple(
+            Piece(start, end, chance)
+            for (start, end), chance in zip(ranges, found.log_probabilities, strict=True)
+        ),
+        "source_places": tuple(places),
+        "piece_weights": None if found.attention is None else found.attention.numpy(),
+    }
+
+
+class Together:
+    """Several models before the same sources: the mean of their probabilities.
+
+    A state is those of all, one after the other.
+    """
+
+    def __init__(self, readings: Sequence[Any]) -> None:
+        self.readings = list(readings)
+        first = self.readings[0]
+        self.sources, self.device = first.sources, first.device
+        self.vocabulary_size = first.vocabulary_size
+        # Where the models read in the same pieces their attention can be told, and padding counts.
+        self.source_mask = first.source_mask
+        self._parts: list[int] = []
+
+    def start(self, width: int) -> tuple[torch.Tensor, ...]:
+        states = [reading.start(width) for reading in self.readings]
+        self._parts = [len(state) for state in states]
+        return tuple(itertools.chain(*states))
+
+    def _split(self, state: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:
+        ends = list(itertools.accumulate(self._parts))
+        return [state[end - own : end] for end, own in zip(ends, self._parts, strict=True)]
+
+    def step(
+        self, token: torch.Tensor, state: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        answers = [
+            reading.step(token, own)
+            for reading, own in zip(self.readings, self._split(state), strict=True)
+        ]
+        chances = torch.stack([logits.float().log_softmax(1) for logits, _ in answers])
+        mean = chances.logsumexp(0) - np.log(len(answers))
+        return mean, tuple(itertools.chain(*(own for _, own in answers)))
+
+    def keep(self, sources: torch.Tensor) -> Together:
+        kept = Together([reading.keep(sources) for reading in self.readings])
+        kept._parts = self._parts
+        return kept
+
+    def attention(self, state: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
+        """The mean of those models' that have one and read the sources in the same pieces."""
+        weights = [
+            reading.attention(own)
+            for reading, own in zip(self.readings, self._split(state), strict=True)
+        ]
+        known = [one for one in weights if one is not None]
+        if not known or any(one.shape != known[0].shape for one in known):
+            return None
+        return torch.stack(known).mean(0)
