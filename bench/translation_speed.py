@@ -16,6 +16,7 @@ from bench.harness import alternate, table
 from bench.translation import SHARED, Texts, our_folder, texts
 from bench.translation_peers import Joey, Row, Steps, Tutorial, one_beam, trained
 from nlp.core.batching import Buckets
+from nlp.core.device import Precision
 from nlp.core.optimization import build_optimizer
 from nlp.core.strategies import Beam
 from nlp.core.training import _LossModule, start_accelerator
@@ -36,11 +37,13 @@ def speed_model(arguments: argparse.Namespace) -> Translator:
 
 
 class OurSteps:
-    """Our model, trained as `nlp.core.training` trains it, in float32 as its peer."""
+    """Our model, trained as `nlp.core.training` trains it."""
 
-    def __init__(self, model: Translator, batch_size: int) -> None:
+    def __init__(
+        self, model: Translator, batch_size: int, precision: Precision = "float32"
+    ) -> None:
         self.model, self.batch_size, self.number = model.train(), batch_size, 0
-        self.accelerator = start_accelerator("float32", "cpu")
+        self.accelerator = start_accelerator(precision, "cpu")
         optimizer = build_optimizer("adamw", model, 1e-3, 0.01)
         self.loss, self.optimizer = self.accelerator.prepare(_LossModule(model), optimizer)
 
@@ -72,6 +75,7 @@ def training_speed(arguments: argparse.Namespace) -> dict[str, Any]:
     alike = replace(config, cell="gru", attention="additive", input_feeding=False, coverage=False)
     steps: dict[str, Any] = {
         "ours": OurSteps(Translator(config, kept_model.texts), batch),
+        "ours, bfloat16": OurSteps(Translator(config, kept_model.texts), batch, "bfloat16"),
         "ours, GRU and additive attention": OurSteps(Translator(alike, kept_model.texts), batch),
         "tutorial": Steps(Tutorial(config, kept_model.start_id), batch),
     }
@@ -113,8 +117,9 @@ def contenders(arguments: argparse.Namespace) -> dict[str, Contender]:
     if arguments.quick:
         minutes = 0.05
 
-    def ours(sources: list[str]) -> list[str]:
-        return [one.text for one in translate(model, sources, strategy=Beam(5, 1.0))]
+    def ours(sources: list[str], precision: Precision = "float32") -> list[str]:
+        found = translate(model, sources, strategy=Beam(5, 1.0), precision=precision)
+        return [one.text for one in found]
 
     @torch.inference_mode()
     def one_by_one(search: Callable[[list[int], int], list[int]], sources: list[str]) -> list[str]:
@@ -139,6 +144,7 @@ def contenders(arguments: argparse.Namespace) -> dict[str, Contender]:
     tutorial = peer("tutorial", Tutorial(model.config, symbol))
     found: dict[str, Contender] = {
         "ours": ours,
+        "ours, bfloat16": lambda sources: ours(sources, "bfloat16"),
         "a beam for each sentence, our model": lambda sources: one_by_one(
             with_our_weights, sources
         ),

@@ -11,7 +11,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +57,25 @@ def shape_of(word: str) -> int:
     elif word.isupper():
         return SHAPE_COUNT - 1
     return SHAPE_COUNT - 2 if word[:1].isupper() else 0
+
+
+def spellings(word: str) -> Iterator[str]:
+    """A word as it may be spelled where it has a vector, the likeliest first: as it is, in small
+    letters, without the sign of a #tag, without drawn out letters ("sooo"), without signs at its
+    ends, the last part of a compound, its digits as zeros. A @handle or an address is only
+    itself."""
+    yield word
+    small = word.lower()
+    yield small
+    if SHAPES[0].fullmatch(word) or SHAPES[2].fullmatch(word):
+        return
+    bare = small.lstrip("#")
+    yield bare
+    yield re.sub(r"(.)\1{2,}", r"\1\1", bare)
+    yield re.sub(r"(.)\1{2,}", r"\1", bare)
+    yield re.sub(r"^\W+|\W+$", "", bare)
+    yield from reversed(re.split(r"[-/_]", bare))
+    yield re.sub(r"\d", "0", bare)
 
 
 class Words(NamedTuple):
@@ -132,9 +151,15 @@ class Alphabet:
 
     def coverage(self, occurring: Sequence[str]) -> float:
         """The share of words, 0 to 1, that have a vector from a file."""
-        known = self.given.index
-        found = sum(word in known or word.lower() in known for word in occurring)
+        found = sum(self._given(word) > 0 for word in occurring)
         return found / max(len(occurring), 1)
+
+    def _given(self, word: str) -> int:
+        """The number of a word's vector from a file; 0 where it has none."""
+        known = self.given.index
+        if not known:
+            return 0
+        return next((known[form] for form in spellings(word) if form in known), 0)
 
     def numbers(self, sentences: Sequence[Sequence[str]], time: int) -> Words:
         """Sentences, padded to `time` words."""
@@ -146,8 +171,7 @@ class Alphabet:
 
     def _types(self, types: Sequence[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         small = [word.lower() for word in types]
-        given = self.given.index
-        found = [given.get(w) or given.get(s, 0) for w, s in zip(types, small, strict=True)]
+        found = [self._given(word) for word in types]
         cut = [w if len(w) <= LONGEST else w[: LONGEST // 2] + w[-LONGEST // 2 :] for w in types]
         letters = np.zeros((len(types), max(map(len, cut), default=1)), np.int64)
         for row, word in enumerate(cut):
