@@ -81,7 +81,7 @@ def train_classifier(
     input_dropout: Annotated[float, option("Features of the words.", REGULARISATION)] = 0.5,
     dropout: inputs.Dropout = 0.3,
     output_dropout: Annotated[float, option("Features of the text.", REGULARISATION)] = 0.5,
-    epochs: inputs.Epochs = 6,
+    epochs: inputs.EpochsOrEnough = None,
     steps: inputs.Steps = None,
     minutes: inputs.Minutes = None,
     patience: inputs.Patience = None,

@@ -26,7 +26,11 @@ READING = {
     "tagger": ("format", "separator", "word_column", "tag_column", "scheme"),
     "classifier": ("text_column", "label_column", "separator"),
     "language-model": ("text_column", "document"),
+    "translator": ("source_column", "target_column"),
 }
+# Those that say how it is measured.
+MEASURING = {"translator": ("beam_size", "length_penalty", "tokenize", "bootstrap", "against")}
+TRANSLATORS = "Translators"  # a panel of --help
 SHOWN, KEPT = 10, 50  # errors; how many evaluations keep
 
 
@@ -36,7 +40,7 @@ def evaluate(
         list[str],
         typer.Argument(
             help="Annotated text of the form that the model was trained on: files, folders, globs, "
-            "- for stdin, hf:NAME.",
+            "- for stdin, hf:NAME. For translators a source of pairs, or two aligned files.",
             show_default=False,
         ),
     ],
@@ -67,9 +71,48 @@ def evaluate(
     document: Annotated[
         str | None, option("Language models: a document is a file or a line.", DATA, "file")
     ] = None,
+    source_column: Annotated[
+        str | None, option("Translators: the column of the sources.", DATA, "source")
+    ] = None,
+    target_column: Annotated[
+        str | None, option("Translators: that of their translations.", DATA, "target")
+    ] = None,
     encoding_errors: inputs.EncodingErrors = "strict",
+    beam_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Beginnings that are kept.", min=1, show_default="5", rich_help_panel=TRANSLATORS
+        ),
+    ] = None,
+    length_penalty: Annotated[
+        float | None, option("0 prefers short translations.", TRANSLATORS, "1.0")
+    ] = None,
+    tokenize: Annotated[
+        str | None,
+        option("How BLEU finds words, by sacreBLEU's name: 13a, zh, char...", TRANSLATORS, "13a"),
+    ] = None,
+    bootstrap: Annotated[
+        int | None,
+        typer.Option(
+            help="Resampled corpora that tell how far scores may be trusted; 1000 are usual.",
+            min=2,
+            show_default="none",
+            rich_help_panel=TRANSLATORS,
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        option(
+            "Another translator, or a file of its translations: is it worse?", TRANSLATORS, "no"
+        ),
+    ] = None,
     errors: Annotated[
-        int, typer.Option(help="The surest errors to show.", min=0, max=KEPT)
+        int,
+        typer.Option(
+            help="The surest errors to show; of translations the worst, and as many of the best.",
+            min=0,
+            max=KEPT,
+        ),
     ] = SHOWN,
     plot: Annotated[
         Path | None,
@@ -78,23 +121,32 @@ def evaluate(
     device: inputs.Device = "auto",
     as_json: inputs.AsJson = False,
 ) -> None:
-    """Measure a tagger, a classifier or a language model on data that it has not seen.
+    """Measure a tagger, classifier, translator or language model on data that it has not seen.
 
     \b
     Examples:
         unrolled evaluate my-tagger test.conll --errors 50
         unrolled evaluate classifier reviews.csv --text-column review --json
         unrolled evaluate my-model novel.txt
+        unrolled evaluate my-translator test.en test.de --against my-other
     """
     arguments = dict(locals())
     kind = _kind(model)
     reading = _reading(kind, arguments)
     if plot is not None:
-        if kind == "language-model":
-            raise UsageError("--plot is for confidences: a language model's words have none")
+        if kind in ("language-model", "translator"):
+            raise UsageError(f"--plot is for confidences: those of a {kind} are not measured")
         from nlp.core.curves import require
 
         require()
+    if kind == "translator":
+        from cli import translator_evaluation
+
+        names = (*MEASURING[kind], "errors", "device", "as_json")
+        translator_evaluation.evaluate(
+            model, data, reading, **{name: arguments[name] for name in names}
+        )
+        return
     source: Any = data[0] if len(data) == 1 else data
     if kind == "tagger":
         from nlp import tagger
@@ -134,13 +186,11 @@ def _kind(model: str) -> str:
     from nlp.core import checkpoint
 
     folder = checkpoint.locate(model, "train-...")
-    try:
-        kind = json.loads((folder / checkpoint.CONFIG).read_text(encoding="utf-8"))["kind"]
-    except (OSError, ValueError, KeyError, TypeError):
-        kind = "tagger"
+    kind = inputs.kind_of(model) or "tagger"
     if kind not in READING:
         raise UsageError(
-            f"{folder} holds {kind}: `evaluate` takes a tagger, a classifier or a language model"
+            f"{folder} holds {kind}: `evaluate` takes a tagger, classifier, translator or language "
+            "model"
             + ("; for word vectors there is `unrolled words evaluate`" * (kind == "embeddings"))
         )
     checkpoint.read_config(folder, kind)  # tells what is missing or damaged
@@ -149,16 +199,16 @@ def _kind(model: str) -> str:
 
 def _reading(kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """The options of reading that were given; those of other kinds of models are refused."""
-    names = {name for known in READING.values() for name in known}
-    given = {name for name in names if arguments[name] is not None}
-    if wrong := sorted(given - set(READING[kind])):
+    known = {name: {*READING[name], *MEASURING.get(name, ())} for name in READING}
+    given = {name for names in known.values() for name in names if arguments[name] is not None}
+    if wrong := sorted(given - known[kind]):
         listed = " and ".join(f"--{name.replace('_', '-')}" for name in wrong)
         them = "it" if len(wrong) == 1 else "them"
         raise UsageError(
             f"{arguments['model']} holds a {kind}, which takes no {listed}: leave {them} out"
         )
     always = ("split", "encoding_errors")
-    return {name: arguments[name] for name in (*sorted(given), *always)}
+    return {name: arguments[name] for name in (*sorted(given & set(READING[kind])), *always)}
 
 
 def _tell(facts: dict[str, Any], *, as_json: bool) -> None:

@@ -12,7 +12,7 @@ import typer
 
 PACKAGES = (
     *("torch", "tokenizers", "accelerate", "safetensors", "huggingface_hub"),
-    *("datasets", "gensim", "numpy", "typer", "rich", "prompt_toolkit"),
+    *("datasets", "gensim", "numpy", "typer", "rich", "prompt_toolkit", "sacrebleu"),
 )
 # As in pyproject.toml; a test compares them.
 EXTRAS = {
@@ -20,6 +20,7 @@ EXTRAS = {
     "search": ["usearch"],
     "umap": ["umap-learn"],
     "vision": ["pillow"],
+    "languages": ["py3langid"],
     "eval": ["scikit-learn"],
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +86,10 @@ Dropout = Annotated[float, option("Between layers.", REGULARISATION)]
 Epochs = Annotated[
     float, option("Times through the data, unless one of the next two is given.", LENGTH)
 ]
+EpochsOrEnough = Annotated[
+    float | None,
+    option("Times through the data; if none of the three is given, 6 or as many as suit.", LENGTH),
+]
 Steps = Annotated[int | None, option("Optimizer steps.", LENGTH)]
 Minutes = Annotated[
     float | None, option("Minutes by the clock; with --steps, whichever ends first.", LENGTH)
@@ -117,6 +122,19 @@ def load_model(folder: str, device: str) -> tuple[LanguageModel, Tokenizer]:
 
     model = LanguageModel.from_pretrained(folder, device=device)
     return model, model.text_tokenizer()
+
+
+def kind_of(model: str) -> str | None:
+    """What the `config.json` of a model's folder says that it is; None where it cannot be read, of
+    which whoever loads the model tells more."""
+    from nlp.core import checkpoint
+
+    folder = checkpoint.locate(model, "train-...")
+    try:
+        config = json.loads((folder / checkpoint.CONFIG).read_text(encoding="utf-8"))
+        return str(config["kind"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read_passages(

@@ -1,22 +1,24 @@
-"""`unrolled sample --interactive`: a prompt that continues what the user types."""
+"""`unrolled sample --interactive` and `translate --interactive`: a prompt that answers what the
+user types."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from cli.format import harmless
-from cli.inputs import MAX_TOKENS, TEMPERATURE
+from cli.inputs import MAX_TOKENS, TEMPERATURE, arriving_texts
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
     from nlp.core.decoding import Decodable
     from nlp.core.strategies import Strategy
     from nlp.core.tokenizer import Tokenizer
+    from nlp.translator.translation import Translation
 
 HELP = """Type the beginning of a text and press Enter: the model writes on. Enter alone writes on
 from there. Ctrl-C stops the writing, Ctrl-D leaves.
@@ -50,6 +52,25 @@ def write(prompt: str, pieces: Iterable[str]) -> None:
         typer.echo()
 
 
+def typed(history: str, help: str) -> Iterator[str]:
+    """The lines that are typed on a terminal, with editing, and with those of other sessions, which
+    the file `history` keeps."""
+    import platformdirs
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import FileHistory
+
+    path = platformdirs.user_cache_path("unrolled", ensure_exists=True) / history
+    typer.echo(help)
+    prompt: PromptSession[str] = PromptSession(history=FileHistory(str(path)))
+    while True:
+        try:
+            yield prompt.prompt("> ")
+        except KeyboardInterrupt:  # drops the line being typed, as in a shell
+            continue
+        except EOFError:
+            return
+
+
 class Session:
     """One conversation with a model: its settings, and the text so far."""
 
@@ -70,24 +91,11 @@ class Session:
 
     def lines(self) -> Iterator[str]:
         """What the user types: with history and editing on a terminal, else the lines of stdin."""
-        if not sys.stdin.isatty():
-            for line in sys.stdin.buffer:
-                yield line.decode("utf-8", "replace").rstrip("\r\n")
+        if sys.stdin.isatty():
+            yield from typed("sample-history", HELP)
             return
-        import platformdirs
-        from prompt_toolkit import PromptSession
-        from prompt_toolkit.history import FileHistory
-
-        history = platformdirs.user_cache_path("unrolled", ensure_exists=True) / "sample-history"
-        typer.echo(HELP)
-        prompt: PromptSession[str] = PromptSession(history=FileHistory(str(history)))
-        while True:
-            try:
-                yield prompt.prompt("> ")
-            except KeyboardInterrupt:  # drops the line being typed, as in a shell
-                continue
-            except EOFError:
-                return
+        for line in sys.stdin.buffer:
+            yield line.decode("utf-8", "replace").rstrip("\r\n")
 
     def answer(self, line: str) -> bool:
         """Obey a line that starts with /, continue any other; False when the user leaves."""
@@ -165,3 +173,71 @@ class Session:
             tokenizer=self.tokenizer,
             stop_ids=(self.tokenizer.end_of_text,),
         )
+
+
+TRANSLATION_HELP = """Type a text and press Enter: the model translates it. Ctrl-D leaves.
+  /attention        what each word of the last translation looked at
+  /help             this
+  /quit             leave"""
+
+
+class TranslationSession:
+    """One conversation with a translator.
+
+    answer: translates texts, as those of files are translated.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Sequence[str]], Iterator[Translation]],
+        encoding_errors: str,
+        *,
+        show_attention: bool,
+    ) -> None:
+        self.translate = answer
+        self.encoding_errors = encoding_errors
+        self.show_attention = show_attention
+        self.last: Translation | None = None
+
+    def run(self) -> None:
+        """Answers until the user leaves."""
+        for line in self._lines():
+            try:
+                if not self.answer(line):
+                    return
+            except UsageError as error:
+                typer.echo(f"error: {error}", err=True)
+            except KeyboardInterrupt:
+                typer.echo("(stopped)", err=True)
+
+    def _lines(self) -> Iterator[str]:
+        if sys.stdin is not None and sys.stdin.isatty():
+            yield from typed("translate-history", TRANSLATION_HELP)
+            return
+        for group in arriving_texts(["-"], self.encoding_errors):
+            yield from group
+
+    def answer(self, line: str) -> bool:
+        """Obey a line that starts with /, translate any other; False when the user leaves."""
+        from cli import display_translations
+
+        if line in ("/quit", "/exit"):
+            return False
+        if line == "/help":
+            typer.echo(TRANSLATION_HELP)
+        elif line == "/attention":
+            if self.last is None:
+                raise UsageError("nothing has been translated yet")
+            if self.last.attention is None:
+                raise UsageError("the last translation has no attention")
+            display_translations.attention(self.last)
+        elif line.startswith("/"):
+            raise UsageError(f"{line!r} is not a command. See /help; put a space before a text")
+        else:
+            (self.last,) = self.translate([line])
+            if self.show_attention:
+                display_translations.attention(self.last)
+            else:
+                display_translations.translation(self.last)
+                display_translations.others(self.last)
+        return True

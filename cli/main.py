@@ -25,6 +25,8 @@ from cli import (
     tagger,
     tokenize,
     train,
+    translate,
+    translator,
     words,
 )
 from corpora.errors import UsageError
@@ -54,10 +56,12 @@ app.command("train-lm")(train.train_lm)
 app.command("train-embeddings")(embeddings.train_embeddings)
 app.command("train-tagger")(tagger.train_tagger)
 app.command("train-classifier")(classifier.train_classifier)
+app.command("train-translator")(translator.train_translator)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)
 app.command("tag")(tagger.tag)
 app.command("classify")(classifier.classify)
+app.command("translate")(translate.translate)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(words.app, name="words")
 app.command("info")(info.info)

@@ -1,4 +1,4 @@
-"""`unrolled score`: how probable a text is, token by token, and which of several is likelier."""
+"""`unrolled score`: how probable a text is, or a translation, and which of several is likelier."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.format import finite, number
-from cli.inputs import Document, EncodingErrors, TextColumn, load_model
+from cli.inputs import Document, EncodingErrors, TextColumn, kind_of, load_model, option
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
     from nlp.core.tokenizer import Tokenizer
     from nlp.language_model import LanguageModel
 
+TRANSLATORS = "Translators"  # a panel of --help
 TOP = 3  # as LanguageModel.score has it; a test compares them
 
 
@@ -26,7 +27,8 @@ def score(
     sentences: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Texts to score; - reads them from stdin, one a line; blank lines are skipped."
+            help="Texts to score; - reads them from stdin, one a line; blank lines are skipped. "
+            "For a translator: a text, then translations of it."
         ),
     ] = None,
     file: Annotated[
@@ -48,10 +50,24 @@ def score(
     top: Annotated[int, typer.Option(help="Alternatives to show for each token.", min=0)] = TOP,
     words: Annotated[bool, typer.Option("--words", help="Show words instead of tokens.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Save the coloured picture here too.")] = None,
+    source: Annotated[
+        str | None,
+        option("A file of texts, one a line, whose translations are scored.", TRANSLATORS, "none"),
+    ] = None,
+    target: Annotated[
+        str | None, option("The file of their translations, line by line.", TRANSLATORS, "none")
+    ] = None,
+    attention: Annotated[
+        bool,
+        typer.Option(
+            "--attention", help="With --json, all weights, too.", rich_help_panel=TRANSLATORS
+        ),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a text.")] = False,
 ) -> None:
-    """Score texts with a language model by the chain rule; without texts, the lines of stdin.
+    """Score texts with a language model by the chain rule; without texts, the lines of stdin. Score
+    translations of a text with a translator.
 
     \b
     Examples:
@@ -59,9 +75,8 @@ def score(
         unrolled score model --context "Close the" " door" " window" --top 5
         cat sentences.txt | unrolled score model - --json
         unrolled score model --file corpus.txt
+        unrolled score my-translator "A red ball." "Ein roter Ball." "Ein Ball rot."
     """
-    from nlp.core.scoring import score as score_text
-
     if svg is not None and (as_json or file is not None):
         raise UsageError("--svg is a picture of sentences: leave out --json and --file.")
     for_corpora = {
@@ -76,6 +91,25 @@ def score(
         "--top": top != TOP,
         "--words": words,
     }
+    for_translators = {
+        "--source": source is not None,
+        "--target": target is not None,
+        "--attention": attention,
+    }
+    if kind_of(model) == "translator":
+        del for_sentences["the sentences"]
+        others = {**for_corpora, **for_sentences, "--file": file is not None, "--svg": svg}
+        _refuse(others, f"{model} holds a translator")
+        from cli.translator_evaluation import score_files, score_texts
+
+        asked: dict[str, Any] = {"device": device, "attention": attention, "as_json": as_json}
+        if source is None and target is None:
+            score_texts(model, sentences or [], **asked)
+        else:
+            _refuse({"the texts": sentences}, "--source and --target are files of texts")
+            score_files(model, source, target, encoding_errors, **asked)
+        return
+    _refuse(for_translators, f"{model} holds no translator")
     if file is not None:
         _refuse(for_sentences, "--file scores a whole corpus")
         reading = {
@@ -87,6 +121,8 @@ def score(
         _score_corpus(load_model(model, device)[0], file, reading, as_json=as_json)
         return
     _refuse(for_corpora, "no corpus is named with --file")
+    from nlp.core.scoring import score as score_text
+
     loaded, tokenizer = load_model(model, device)
     _refuse_special(context, tokenizer)
     scored = []
@@ -111,7 +147,7 @@ def score(
         display.scores(scored, words=words, top=top, svg=svg)
 
 
-def _refuse(options: Mapping[str, bool], reason: str) -> None:
+def _refuse(options: Mapping[str, object], reason: str) -> None:
     """Refuse what was given and would silently do nothing."""
     if given := [name for name, is_given in options.items() if is_given]:
         raise UsageError(f"{reason}: leave out {' and '.join(given)}.")

@@ -11,15 +11,13 @@ import typer
 
 from cli import inputs
 from cli.format import number, visible
-from cli.inputs import DATA, MODEL, OPTIMISATION, REGULARISATION, option
+from cli.inputs import ANSWER, DATA, INPUT, MODEL, OPTIMISATION, REGULARISATION, option
 from cli.tagged import SCHEME, answers, as_given, conll_lines, documents, json_record, sentences
 from cli.training import run
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
     from nlp.core.tags.tag_evaluation import TagEvaluation
-
-INPUT, ANSWER = "What is read", "What is answered"  # panels of --help
 
 
 def train_tagger(

@@ -53,8 +53,16 @@ def run(
     return trained
 
 
-def _fraction_or_source(value: str) -> float | str:
-    """`0.1` is a fraction; anything else names a source."""
+def _fraction_or_source(value: str | list[str]) -> float | str | list[str]:
+    """`0.1` is a fraction; anything else names a source, and two are one of two aligned files."""
+    if isinstance(value, list):
+        if len(value) > 2:
+            raise UsageError(
+                f"a split is given {len(value)} times: expected a fraction, a source or two files"
+            )
+        if len(value) == 2:
+            return value
+        value = value[0]
     try:
         return float(value)
     except ValueError:

@@ -33,7 +33,7 @@ class Filters:
     """The most words of either side."""
     max_ratio: float = 9.0
     """How many times as many words one side may have as the other."""
-    duplicates: bool = False
+    drop_duplicates: bool = False
     """Whether a pair that was there already is left out."""
     languages: tuple[str, str] | None = None
     """The languages of source and target, say ("en", "de"). A pair of which one side is found to
@@ -90,7 +90,7 @@ class Sieve:
         ):
             if is_other(text):
                 return f"pairs of which the {side} is in another language"
-        if self._filters.duplicates:
+        if self._filters.drop_duplicates:
             if (source, target) in self._seen:
                 return "pairs that are there already"
             self._seen.add((source, target))

@@ -34,7 +34,7 @@ from corpora.reader import Folder, Options, Sample, resolve
 from corpora.sentence import Tally
 from corpora.text import File
 
-__all__ = ["Filters", "Pair", "PairCorpus", "read_pairs"]
+__all__ = ["Filters", "Pair", "PairCorpus", "filtered", "read_pairs"]
 
 _USUAL = Filters()
 
@@ -105,6 +105,20 @@ def read_pairs(
     if not pairs:
         raise _nothing(name, count, remarks)
     return PairCorpus(pairs, remarks)
+
+
+def filtered(pairs: Iterable[Pair], filters: Filters) -> tuple[list[Pair], list[str]]:
+    """The pairs that filters keep, and what there is to tell about the others.
+
+    Raises:
+        UsageError: none is kept.
+    """
+    tally, read = Tally(), list(pairs)
+    sieve = Sieve(filters, tally)
+    kept = [pair for pair in read if sieve.keeps(*pair)]
+    if not kept:
+        raise _nothing("the training part", len(read), tally.remarks())
+    return kept, tally.remarks()
 
 
 def _nothing(name: str, count: int, remarks: list[str]) -> UsageError:

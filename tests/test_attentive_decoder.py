@@ -59,7 +59,7 @@ def ids(rows: int = 3) -> Tensor:
 def test_step_by_step_equals_whole_sentences(options: dict[str, Any]) -> None:
     decoder = build(**options)
     hidden, weights = decoder(ids(), memory())
-    reading = Reading(decoder, memory())
+    reading = Reading.of(decoder, memory())
     state = reading.start(1)
     for place, token in enumerate(ids().unbind(1)):
         logits, state = reading.step(token, state)
@@ -81,7 +81,7 @@ def test_padding_and_neighbours_change_nothing(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("options", VARIANTS, ids=str)
 def test_rows_of_a_beam_ask_the_memory_of_their_source(options: dict[str, Any]) -> None:
     decoder = build(**options)
-    reading, alone = Reading(decoder, memory()), Reading(decoder, memory())
+    reading, alone = Reading.of(decoder, memory()), Reading.of(decoder, memory())
     wide, single = reading.start(4), alone.start(1)
     tokens = torch.arange(12) % 11
     logits, wide = reading.step(tokens, wide)
@@ -102,7 +102,7 @@ def test_a_wide_beam_finds_the_best_of_all_sentences(options: dict[str, Any]) ->
     length, stop = 3, 0
     with torch.no_grad():
         found = search(
-            Reading(decoder, memory()),
+            Reading.of(decoder, memory()),
             Beam(200, length_penalty=0.0, patience=float("inf")),
             start_id=0,
             stop_id=stop,

@@ -181,10 +181,9 @@ def test_samples_come_as_often_as_they_are_probable():
         assert abs(share - probability) < 4 * math.sqrt(probability * (1 - probability) / count)
 
 
-def test_the_repetition_penalty_covers_what_was_written():
-    toy = Toy(2, [3, 2], vocabulary_size=8)
-    for (text,) in found(toy, Sampling(top_k=1, repetition_penalty=1e9), 6):
-        assert len(set(text.ids)) == len(text.ids)
+def test_a_repetition_penalty_is_refused():
+    with pytest.raises(UsageError, match="no repetition penalty"):
+        found(Toy(2, [3, 2], vocabulary_size=8), Sampling(repetition_penalty=1.2), 6)
 
 
 # A language model

@@ -23,7 +23,7 @@ MAY_IMPORT = {
 }
 # Only these files meet these packages.
 OWNERS = {
-    "rich": {"cli/display.py", "cli/display_entities.py"},
+    "rich": {"cli/display.py", "cli/display_entities.py", "cli/display_translations.py"},
     "accelerate": {"nlp/core/training.py"},
     "datasets": {"corpora/huggingface.py"},
     "matplotlib": {

@@ -30,7 +30,7 @@ def test_filters(tmp_path: Path) -> None:
         *(("b", "a " * 10), ("a " * 21, "b " * 21), ("", ""), (" ", "a")),
     ]
     file = write(tmp_path, ".jsonl", rows)
-    corpus = read_pairs(file, **EN_DE, filters=Filters(max_length=20, duplicates=True))
+    corpus = read_pairs(file, **EN_DE, filters=Filters(max_length=20, drop_duplicates=True))
     assert texts(corpus) == [rows[0], rows[2], rows[3]]
     ratio = "pairs of which one side is more than 9 times as long as the other left out"
     assert corpus.remarks == [
@@ -54,7 +54,7 @@ def test_filters(tmp_path: Path) -> None:
 def test_every_pair_is_kept_or_counted(tmp_path_factory, rows, most) -> None:
     rows = [("b", "a"), *rows]
     file = write(tmp_path_factory.mktemp("filters"), ".jsonl", rows)
-    filters = Filters(max_length=most, max_ratio=2, duplicates=True)
+    filters = Filters(max_length=most, max_ratio=2, drop_duplicates=True)
     corpus = read_pairs(file, **EN_DE, filters=filters)
     counts = [int(re.search(r"left out: (\d+)", remark)[1]) for remark in corpus.remarks]  # type: ignore[index]
     assert len(corpus.pairs) + sum(counts) == len(rows)

@@ -21,6 +21,7 @@ source is the state in which it begins.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -197,18 +198,20 @@ class AttentiveDecoder(nn.Module):
         return self.combine(torch.cat([outputs, *reversed(parts)], 2)).tanh(), weights
 
     def _one_by_one(self, vectors: Tensor, state: State, keys: Keys) -> tuple[Tensor, Tensor]:
-        mask = None  # of the dropout between the layers, the same at all steps
+        masks: list[Tensor] = []  # of the dropout between layers, the same at all steps
         if self.training and self.dropout and self.upper is not None:
-            mask = keep_mask(vectors, (len(vectors), self.lower.output_size), self.dropout)
+            shape = (len(vectors), self.lower.output_size)
+            gaps = range(self.upper.layers)
+            masks = [keep_mask(vectors, shape, self.dropout) for _ in gaps]
         hidden, weights = [], []
         for vector in vectors.unbind(1):
-            read, state = self.advance(vector, state, keys, mask)
+            read, state = self.advance(vector, state, keys, masks)
             hidden.append(read)
             weights.append(state[-1])
         return torch.stack(hidden, 1), torch.stack(weights, 1)
 
     def advance(
-        self, vector: Tensor, state: State, keys: Keys, mask: Tensor | None = None
+        self, vector: Tensor, state: State, keys: Keys, masks: Sequence[Tensor] = ()
     ) -> tuple[Tensor, State]:
         """One step: vectors of tokens `[rows, embedding_size]` to what the output layer reads
         `[rows, features]`; the rows of a state are those of `keys`, each as often as the others."""
@@ -229,8 +232,8 @@ class AttentiveDecoder(nn.Module):
             looked = (weights,) if covered is None else (covered + weights, weights)
             parts.append(context)
             if self.upper is not None:
-                below = outputs if mask is None else outputs * mask
-                outputs, high = self.upper.step(torch.cat([below, context], 1), high)
+                below = outputs * masks[0] if masks else outputs
+                outputs, high = self.upper.step(torch.cat([below, context], 1), high, masks[1:])
                 outputs = self.norms[1](outputs)
         read = self.combine(torch.cat([outputs, *reversed(parts)], 1)).tanh()
         return read, (*low, *high, *((read,) if self.feeds else ()), *looked)
@@ -264,18 +267,22 @@ class AttentiveDecoder(nn.Module):
 class Reading:
     """A decoder before a memory of several sources: what `nlp.core.search.beam.search` searches."""
 
-    def __init__(self, decoder: AttentiveDecoder, memory: Memory, keys: Keys | None = None) -> None:
-        self.decoder, self.memory = decoder, memory
-        self.keys = decoder.keys(memory) if keys is None else keys
+    def __init__(self, decoder: AttentiveDecoder, keys: Keys, begun: State) -> None:
+        self.decoder, self.keys, self.begun = decoder, keys, begun
+
+    @classmethod
+    def of(cls, decoder: AttentiveDecoder, memory: Memory) -> Reading:
+        """Of the memory of an encoder."""
+        return cls(decoder, decoder.keys(memory), decoder.start(memory))
 
     @property
     def sources(self) -> int:
-        return len(self.memory.mask)
+        return len(self.keys.mask)
 
     @property
     def source_mask(self) -> Tensor:
         """`[sources, positions]`, True for a real position."""
-        return self.memory.mask
+        return self.keys.mask
 
     @property
     def vocabulary_size(self) -> int:
@@ -283,11 +290,11 @@ class Reading:
 
     @property
     def device(self) -> torch.device:
-        return self.memory.mask.device
+        return self.keys.mask.device
 
     def start(self, width: int) -> State:
         """The state before the first token, `width` rows of each source side by side."""
-        return tuple(part.repeat_interleave(width, 0) for part in self.decoder.start(self.memory))
+        return tuple(part.repeat_interleave(width, 0) for part in self.begun)
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """`[rows]` to logits `[rows, vocabulary_size]` and the next state."""
@@ -295,8 +302,8 @@ class Reading:
 
     def keep(self, sources: Tensor) -> Reading:
         """Only these sources from now on."""
-        memory = Memory(*(part[sources] for part in self.memory))
-        return Reading(self.decoder, memory, self.keys.rows(sources))
+        begun = tuple(part[sources] for part in self.begun)
+        return Reading(self.decoder, self.keys.rows(sources), begun)
 
     def attention(self, state: State) -> Tensor | None:
         """`[rows, positions]` of the step that gave `state`; None without attention."""

@@ -13,6 +13,7 @@ row goes on where the same row of the batch before ended, and a recurrent state 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -100,6 +101,7 @@ class Buckets:
         batch_size: sequences of a batch, at most.
         collate: makes a batch of the numbers of its sequences.
         limit: positions of a batch with its padding, at most; one longer sequence is a batch.
+        area: of pairs, also the products of both lengths, which is what attention takes.
         seed: of the shuffling; None keeps to the order of the lengths.
     """
 
@@ -110,10 +112,12 @@ class Buckets:
         collate: Callable[[list[int]], Any],
         *,
         limit: int = 1 << 14,
+        area: int = 1 << 19,
         seed: int | None = None,
     ) -> None:
         self.lengths = np.asarray(lengths)
-        self.batch_size, self.collate, self.limit, self.seed = batch_size, collate, limit, seed
+        self.batch_size, self.collate, self.seed = batch_size, collate, seed
+        self.limit, self.area = limit, area
         self._count = len(self._cut(0))
 
     def __len__(self) -> int:
@@ -127,23 +131,29 @@ class Buckets:
 
     def _cut(self, number: int) -> list[list[int]]:
         draw = None if self.seed is None else np.random.default_rng((self.seed, number))
+        alone = self.lengths.ndim == 1
         # A tenth more or less does not fill the batch with padding; of pairs, both count.
-        most = 0.1 if self.lengths.ndim == 1 else 0.03
+        most = 0.1 if alone else 0.03
         chance = 1.0 if draw is None else draw.uniform(1 - most, 1 + most, len(self.lengths))
+        sizes = self.lengths[:, None].tolist() if alone else self.lengths.tolist()
         batches: list[list[int]] = []
-        longest = 0
-        if self.lengths.ndim == 2:
+        longest: list[int] = []
+        if not alone:
             first, second = self.lengths.T
             order = np.lexsort((second * chance, np.rint(first * chance)))
         else:
             order = np.argsort(self.lengths * chance, kind="stable")
         for row in order:
-            length = int(self.lengths[row].max())
-            longest = max(longest, length)
+            own = sizes[row]
             full = not batches or len(batches[-1]) == self.batch_size
-            if full or longest * (len(batches[-1]) + 1) > self.limit:
+            if not full:
+                longest = [max(pair) for pair in zip(longest, own, strict=True)]
+                count = len(batches[-1]) + 1
+                full = count * max(longest) > self.limit
+                full |= len(own) > 1 and count * math.prod(longest) > self.area
+            if full:
                 batches.append([])
-                longest = length
+                longest = own
             batches[-1].append(int(row))
         if draw is not None:
             draw.shuffle(batches)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from nlp.core.checkpoint import read_tensors, write_tensors
+from nlp.core.checkpoint import read_about, read_tensors, write_tensors
 from nlp.core.training_state import FOLDER
 
 
@@ -30,11 +30,18 @@ class BestWeights:
 
     def see(self, model: nn.Module, step: int, score: float) -> None:
         """Hears of an evaluation; the higher score is the better."""
-        path = self.folder / f"best-{step:09d}.safetensors"
-        write_tensors(path, model.state_dict(), {"score": score})
-        ranked = sorted((read_tensors(path)[1]["score"], path) for path in self._files())
-        for _, worst in ranked[: -self.count]:
-            worst.unlink()
+        ranked = sorted((read_about(path)["score"], path) for path in self._files())
+        if len(ranked) < self.count or score >= ranked[0][0]:
+            path = self.folder / f"best-{step:09d}.safetensors"
+            write_tensors(path, model.state_dict(), {"score": score})
+            for _, worst in ranked[: max(len(ranked) + 1 - self.count, 0)]:
+                worst.unlink()
+
+    def forget_after(self, step: int) -> None:
+        """Deletes what was seen after a step: a run that goes on from there sees it anew."""
+        for path in self._files():
+            if int(path.stem.removeprefix("best-")) > step:
+                path.unlink()
 
     def mean(self) -> dict[str, Tensor] | None:
         """The mean of what is kept; None where that is but one."""

@@ -88,6 +88,14 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return _read(path, "np")
 
 
+def read_about(path: Path) -> dict[str, Any]:
+    """What the header of such a file says about its tensors."""
+    import safetensors
+
+    with safetensors.safe_open(path, framework="np") as file:
+        return dict(json.loads((file.metadata() or {}).get("about", "{}")))
+
+
 def _read(path: Path, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
     import safetensors
 

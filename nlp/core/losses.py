@@ -134,7 +134,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             w = workspace.take("weight", tuple(weight.shape), hidden, dtype).copy_(weight)
         b = None if bias is None else bias.to(dtype)
         losses = torch.empty(rows, dtype=sums, device=hidden.device)
-        smooth = losses.new_zeros(rows if smoothing else 0)  # - log p, mean over the vocabulary
+        smooth = losses.new_zeros(rows if smoothing else 0)  # the target's logit above the mean
         hidden_gradient = torch.empty_like(h) if wants_hidden else None
         weight_gradient = torch.empty_like(weight, dtype=sums) if wants_weight else None
         bias_gradient = losses.new_zeros(vocabulary) if wants_bias else None

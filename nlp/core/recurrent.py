@@ -274,9 +274,12 @@ class Recurrent(nn.Module):
             inputs = outputs[0] if self.directions == 1 else torch.cat(outputs, dim=-1)
         return inputs.masked_fill(~mask[..., None], 0), torch.cat(ends, dim=1)
 
-    def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(
+        self, inputs: Tensor, state: State, masks: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, State]:
         """One position, equal to `forward` in evaluation on a sequence of one, but without its
-        set-up costs; nothing is ever dropped.
+        set-up costs; nothing is dropped but by `masks` `[batch, hidden_size]`, one for each layer
+        but the first.
 
         inputs `[batch, input_size]`, outputs `[batch, output_size]`; one direction only.
         """
@@ -285,6 +288,8 @@ class Recurrent(nn.Module):
         parts = self._cells()[0].parts
         ended: State = ()
         for layer, cell in enumerate(self._cells()):
+            if layer and masks:
+                inputs = inputs * masks[layer - 1]
             end = cell.step(inputs, state[layer * parts : (layer + 1) * parts])
             ended += end
             inputs = end[0]

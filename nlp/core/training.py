@@ -171,6 +171,8 @@ class _Run:
             self.window = LogWindow(*self.counters.unreported)
             self.report(Remark(f"resumed at step {self.counters.step:,}"))
         self.log = MetricsLog(self.folder, self.counters.step)
+        if self.best is not None:
+            self.best.forget_after(self.counters.step)
 
     def train(self, interrupted: Callable[[], bool]) -> Literal["finished", "early", "interrupted"]:
         counters, recipe = self.counters, self.recipe
@@ -376,7 +378,8 @@ class _Run:
         if over and self.best is not None and (mean := self.best.mean()) is not None:
             self.model.load_state_dict(mean)
             found = self.measure()
-            better = found.score > (self.counters.best_score or -math.inf)
+            best = self.counters.best_score
+            better = best is None or found.score > best
             if better:
                 save_weights(self.model, self.folder)
                 self.counters.best_loss = found.loss

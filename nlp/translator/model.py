@@ -20,11 +20,10 @@ from nlp.core.encoder import Encoder, Memory
 from nlp.core.recipe import Loss
 from nlp.core.recurrent import CellKind, keep_mask
 from nlp.core.tokenizer import Tokenizer
-from nlp.core.translation.texts import Normalization, Texts
+from nlp.core.translation.texts import SOURCE_TOKENIZER, Normalization, Texts
 from nlp.translator.translation import Translation, translate
 
 KIND = "translator"
-SOURCE_TOKENIZER = "source-tokenizer.json"  # where the source is spelled in pieces of its own
 NO_ATTENTION = "none"
 
 
@@ -35,6 +34,7 @@ class Config:
     source_vocabulary_size: int
     target_vocabulary_size: int
     shared_vocabulary: bool = True  # one vocabulary and one embedding for both languages
+    source_tokenizer: str | None = None  # its fingerprint, where the vocabulary is not shared
     embedding_size: int = 256  # features of a piece's vector
     hidden_size: int = 384  # units of each layer of the decoder, and of both directions together
     encoder_layers: int = 1
@@ -54,7 +54,7 @@ class Config:
     dropout: float = 0.4  # between layers, and on the encoder's states
     output_dropout: float = 0.4  # on what the output layer reads
     label_smoothing: float = 0.1
-    scheduled_sampling: float = 0.0  # a true piece is replaced by the model's own, at the end
+    scheduled_sampling: float = 0.0  # a true piece is replaced by the model's own
 
     def __post_init__(self) -> None:
         check_positive(
@@ -68,6 +68,8 @@ class Config:
         if self.attention not in (*get_args(AttentionKind), NO_ATTENTION):
             kinds = ", ".join(get_args(AttentionKind))
             raise UsageError(f"attention is {self.attention!r}: expected {kinds} or {NO_ATTENTION}")
+        if self.attention == NO_ATTENTION and (self.input_feeding or self.coverage):
+            raise UsageError("input feeding and coverage belong to attention: name its kind")
         if self.bidirectional and self.hidden_size % 2:
             raise UsageError(
                 f"hidden_size is {self.hidden_size}: two directions share it, so make it even"
@@ -105,6 +107,7 @@ class Translator(nn.Module):
     def __init__(self, config: Config, texts: Texts) -> None:
         super().__init__()
         self.config, self.texts = config, texts
+        self._copied: tuple[torch.dtype, Any, Translator] | None = None
         size = config.embedding_size
         self.embedding = None  # of the source's pieces, where the decoder's is not theirs too
         if not config.shared_vocabulary:
@@ -179,18 +182,24 @@ class Translator(nn.Module):
     def read(self, sources: Sequence[Sequence[int]]) -> Reading:
         """Sources as ids, ready to be translated."""
         batch = self.batch(sources)
-        return Reading(
+        return Reading.of(
             self.decoder,
             self.encode(batch.source.to(self.device), batch.source_mask.to(self.device)),
         )
 
     def to_search_in(self, dtype: torch.dtype) -> Translator:
-        """This model, or a copy of it whose weights are of another type."""
+        """This model, or a copy of it whose weights are of another type; the same copy as long as
+        the weights stay the same."""
         if self.decoder.embedding.dtype == dtype:
             return self
-        copied = Translator(self.config, self.texts)
-        copied.load_state_dict(self.state_dict())
-        return copied.to(self.device, dtype).eval()
+        version = [(id(part), part._version) for part in self.parameters()]
+        if self._copied is None or self._copied[:2] != (dtype, version):
+            with torch.random.fork_rng(devices=[]):  # a new model is random at first
+                copied = Translator(self.config, self.texts)
+            copied.load_state_dict(self.state_dict())
+            # In a tuple, so that it is no part of this module.
+            self._copied = dtype, version, copied.to(self.device, dtype).eval()
+        return self._copied[2]
 
     def forward(self, batch: TranslatorBatch) -> tuple[Tensor, Tensor | None]:
         """Logits `[batch, time, target vocabulary]` given all true pieces before each, and the
@@ -237,9 +246,7 @@ class Translator(nn.Module):
 
     def save_texts(self, folder: Path) -> None:
         """Writes what is known before any training."""
-        self.texts.target.save(folder / checkpoint.TOKENIZER)
-        if not self.config.shared_vocabulary:
-            self.texts.source.save(folder / SOURCE_TOKENIZER)
+        self.texts.save(folder)
         fingerprint = self.texts.target.fingerprint
         checkpoint.save_config(folder, KIND, asdict(self.config), fingerprint)
 
@@ -256,8 +263,8 @@ class Translator(nn.Module):
         )
         target = Tokenizer.load(folder / checkpoint.TOKENIZER, fingerprint=fingerprint)
         source = target
-        if not config.shared_vocabulary:
-            source = Tokenizer.load(folder / SOURCE_TOKENIZER)
+        if (known := config.source_tokenizer) is not None:
+            source = Tokenizer.load(folder / SOURCE_TOKENIZER, fingerprint=known)
         model = cls(config, Texts(source, target, config.normalization, config.target_form))
         checkpoint.load_weights(model, folder)
         return model.to(choose_device(device)).eval()

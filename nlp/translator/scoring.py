@@ -20,7 +20,7 @@ from nlp.core.batching import Buckets
 from nlp.core.decoding import evaluation_mode
 from nlp.core.search.hypotheses import Hypothesis
 from nlp.translator.model import Translator
-from nlp.translator.translation import AT_ONCE, Translation, _told
+from nlp.translator.translation import AT_ONCE, Translation, told
 
 
 def score(
@@ -49,7 +49,7 @@ def score(
             found.update(zip(numbers, answers, strict=True))
         for number, (source, target) in enumerate(window):
             if number in found:
-                yield _told(model, source, sources[number], [found[number]])
+                yield told(model, source, sources[number], [found[number]])
             else:
                 nats = -math.inf if targets[number] else 0.0
                 yield Translation(source, target.strip(), nats, nats, True)

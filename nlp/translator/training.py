@@ -12,7 +12,7 @@ import torch
 
 from corpora.annotated_splits import divide
 from corpora.errors import UsageError, check_choice, check_probability
-from corpora.pairs import Filters, Pair, read_pairs
+from corpora.pairs import Filters, Pair, filtered, read_pairs
 from nlp.core import checkpoint, curves, pretrained
 from nlp.core.batching import Buckets, token_frequencies
 from nlp.core.device import Precision
@@ -32,7 +32,7 @@ from nlp.translator.model import Config, Translator, TranslatorBatch
 
 SAMPLE = "generated-pairs"
 READING = ("source_column", "target_column", "encoding_errors")
-FILTERS = ("max_length", "max_ratio", "duplicates")
+FILTERS = ("max_length", "max_ratio", "drop_duplicates", "languages")
 CHECKED = 1000  # pairs of the validation part that are translated at each evaluation
 
 
@@ -56,7 +56,7 @@ def train(
     encoding_errors: str = "strict",
     max_length: int = 250,
     max_ratio: float = 9.0,
-    duplicates: bool = False,
+    drop_duplicates: bool = False,
     languages: tuple[str, str] | None = None,
     normalization: Normalization = "none",
     vocabulary_size: int = 6000,
@@ -113,7 +113,7 @@ def train(
             `corpora.pairs.read_pairs`; no source is the bundled generated language.
         validation, test: fractions of the data, or sources of their own, each one file of pairs or
             two aligned files; a test of 0 is none.
-        max_length, max_ratio, duplicates, languages: pairs that are left out of the training
+        max_length, max_ratio, drop_duplicates, languages: pairs that are left out of the training
             part, see `corpora.pairs.Filters`.
         normalization: the form of Unicode in which sources and targets are read; translations are
             written in the form that most targets have.
@@ -150,21 +150,23 @@ def _check(arguments: Mapping[str, Any]) -> None:
     config_of(Config, arguments, source_vocabulary_size=1, target_vocabulary_size=1)
     check_probability(bpe_dropout=arguments["bpe_dropout"])
     check_choice("pattern", arguments["pattern"], Pattern)
+    _filters(arguments).checked()
     if arguments["source"] is None and arguments["target"] is not None:
         raise UsageError("there is a target but no source: name both files")
+
+
+def _filters(arguments: Mapping[str, Any]) -> Filters:
+    return Filters(**{name: arguments[name] for name in FILTERS})
 
 
 def _run(run: Run) -> Trained:
     arguments, reading = run.arguments, run.pick(READING)
     source = arguments["source"] or SAMPLE
-    kept = Filters(**run.pick(FILTERS), languages=arguments["languages"])
     named = (source,) if arguments["target"] is None else (source, arguments["target"])
 
     def read(place: Any, split: str | None) -> tuple[list[Pair], list[str]]:
         files = (place,) if isinstance(place, str | Path) else tuple(place)
-        # What is measured on is taken as it is; only empty lines are left out.
-        filters = kept if files == named else AS_IT_IS
-        corpus = read_pairs(*files, split=split, filters=filters, **reading)
+        corpus = read_pairs(*files, split=split, filters=AS_IT_IS, **reading)
         return corpus.pairs, corpus.remarks
 
     parts = divide(
@@ -174,17 +176,26 @@ def _run(run: Run) -> Trained:
         read=read,
         groups=_same_sources,
     )
+    # What is measured on is taken as it is.
+    training, remarks = filtered(parts.train, _filters(arguments))
+    parts = parts._replace(train=training)
     counted = parts.counted("pairs", "words", lambda pair: len(pair.target.split()))
-    run.tell(*dict.fromkeys(parts.remarks), counted)
+    run.tell(*dict.fromkeys([*parts.remarks, *remarks]), counted)
     texts = _texts(run, parts.train)
+    if run.resumed:
+        texts.check_same(run.path)
     with torch.random.fork_rng():
         torch.manual_seed(arguments["seed"])
-        model = Translator(_config(run, texts, parts.train), texts)
+        model = Translator(_config(run, texts), texts)
     batches = _batches(model, parts.train, run)
-    _begin(model, batches, run)
+    if not run.goes_on:
+        _begin(model, batches, run)
     model.save_texts(run.path)
     run.place(model, "a translator")
-    held_out = parts.validation[:CHECKED]
+    # Some of all, for they may be sorted.
+    held_out = parts.validation[:: -(-len(parts.validation) // CHECKED)]
+    if len(held_out) < len(parts.validation):
+        run.tell(f"{len(held_out):,} of the validation pairs are translated at each evaluation")
     outcome = fit(
         model,
         batches.buckets,
@@ -221,7 +232,7 @@ def _same_sources(pairs: Sequence[Pair]) -> list[int]:
 
 
 def _texts(run: Run, pairs: Sequence[Pair]) -> Texts:
-    """The pieces of words, learned from the training part, or those that the run began with."""
+    """The pieces of words, learned from the training part."""
     arguments = run.arguments
     form = arguments["normalization"]
     sources = [f" {normalized(pair.source, form)}\n" for pair in pairs]
@@ -235,13 +246,14 @@ def _texts(run: Run, pairs: Sequence[Pair]) -> Texts:
     return Texts(source, target, form, written)
 
 
-def _config(run: Run, texts: Texts, pairs: Sequence[Pair]) -> Config:
+def _config(run: Run, texts: Texts) -> Config:
     return config_of(
         Config,
         run.arguments,
         source_vocabulary_size=texts.source.vocabulary_size,
         target_vocabulary_size=texts.target.vocabulary_size,
         target_form=texts.target_form,
+        source_tokenizer=None if texts.shared else texts.source.fingerprint,
     )
 
 

@@ -22,7 +22,7 @@ from nlp.core.search.beam import Conditioned, Hypothesis, search
 from nlp.core.search.constraints import Constraints
 from nlp.core.strategies import Beam, Greedy, Sampling
 from nlp.core.translation.alignment import Link, Place, hard_alignment, merge_pieces, word_pieces
-from nlp.core.translation.texts import Texts
+from nlp.core.translation.texts import Texts, normalized
 
 AT_ONCE = 1024  # texts that are sorted by length before they are translated
 
@@ -123,7 +123,8 @@ def translate(
         strategy: `Beam`, `Greedy` or `Sampling`.
         n_best: translations of each text; samples, where they are drawn.
         max_length: pieces of a translation; None is twice those of its source, and ten.
-        forbidden: words that no translation holds, as they are written.
+        forbidden: words whose pieces no translation holds in a row, as they are written and
+            behind a space; a longer word that begins with the same pieces cannot be written either.
         no_repeat: no run of so many pieces occurs twice in a translation; 0 allows all.
         prefixes: what each translation begins with, one for each text.
         seed: of samples.
@@ -138,6 +139,8 @@ def translate(
         UsageError: a count below 1, or models that do not fit each other.
     """
     check_positive(n_best=n_best, batch_size=batch_size)
+    if max_length is not None:
+        check_positive(max_length=max_length)
     dtype = choose_precision(precision, model.device)
     models = [one.eval().to_search_in(dtype) for one in (model, *others)]
     for other in others:
@@ -176,7 +179,7 @@ def translate(
             )
             found.update(zip(numbers, answers, strict=True))
         for number, text in enumerate(window):
-            yield _told(model, text, rows[0][number], found.get(number, []))
+            yield told(model, text, rows[0][number], found.get(number, []))
 
 
 @torch.inference_mode()
@@ -184,18 +187,27 @@ def _search(
     models: Sequence[Model], rows: Sequence[list[list[int]]], **options: Any
 ) -> list[list[Hypothesis]]:
     readings = [model.read(own) for model, own in zip(models, rows, strict=True)]
-    reading: Conditioned = readings[0] if len(readings) == 1 else Together(readings)
+    reading: Conditioned = readings[0]
+    if len(readings) > 1:
+        reading = Together(readings, [_reads_like(models[0], model) for model in models])
     symbol = models[0].start_id
     return search(reading, start_id=symbol, stop_id=symbol, **options)
 
 
+def _reads_like(first: Model, other: Model) -> bool:
+    """Whether the positions of both models' attention are the same places of a source."""
+    one, two = first.texts, other.texts
+    same = one.source.fingerprint == two.source.fingerprint
+    return same and one.normalization == two.normalization and first.reverses == other.reverses
+
+
 def _spellings(model: Model, words: Sequence[str]) -> list[list[int]]:
-    """The ids of words behind a space and behind none."""
-    texts = [spelled for word in words for spelled in (f" {word}", word)]
-    return model.texts.target.encode_batch(texts, disallowed_special=())
+    """The ids of words behind a space, as most are written."""
+    ready = [f" {normalized(word, model.texts.normalization)}" for word in words]
+    return model.texts.target.encode_batch(ready, disallowed_special=())
 
 
-def _told(model: Model, text: str, ids: list[int], found: list[Hypothesis]) -> Translation:
+def told(model: Model, text: str, ids: list[int], found: list[Hypothesis]) -> Translation:
     if not found:
         return Translation(text, "", 0.0, 0.0, True)
     places = model.texts.places(text, ids)
@@ -219,7 +231,10 @@ def _one(model: Model, text: str, places: list[Place], found: Hypothesis) -> dic
             for (start, end), chance in zip(ranges, found.log_probabilities, strict=True)
         ),
         "source_places": tuple(places),
-        "piece_weights": None if found.attention is None else found.attention.numpy(),
+        # A batch's padding is none of its business.
+        "piece_weights": (
+            None if found.attention is None else found.attention[:, : len(places)].numpy()
+        ),
     }
 
 
@@ -227,14 +242,16 @@ class Together:
     """Several models before the same sources: the mean of their probabilities.
 
     A state is those of all, one after the other.
+
+    Args:
+        alike: of each, whether it reads the sources in the same positions as the first.
     """
 
-    def __init__(self, readings: Sequence[Any]) -> None:
-        self.readings = list(readings)
+    def __init__(self, readings: Sequence[Any], alike: Sequence[bool]) -> None:
+        self.readings, self.alike = list(readings), alike
         first = self.readings[0]
         self.sources, self.device = first.sources, first.device
         self.vocabulary_size = first.vocabulary_size
-        # Where the models read in the same pieces their attention can be told, and padding counts.
         self.source_mask = first.source_mask
         self._parts: list[int] = []
 
@@ -259,17 +276,18 @@ class Together:
         return mean, tuple(itertools.chain(*(own for _, own in answers)))
 
     def keep(self, sources: torch.Tensor) -> Together:
-        kept = Together([reading.keep(sources) for reading in self.readings])
+        kept = Together([reading.keep(sources) for reading in self.readings], self.alike)
         kept._parts = self._parts
         return kept
 
     def attention(self, state: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
-        """The mean of those models' that have one and read the sources in the same pieces."""
+        """The mean of those models' that have one and read the sources as the first does."""
         weights = [
             reading.attention(own)
-            for reading, own in zip(self.readings, self._split(state), strict=True)
+            for reading, own, alike in zip(
+                self.readings, self._split(state), self.alike, strict=True
+            )
+            if alike
         ]
         known = [one for one in weights if one is not None]
-        if not known or any(one.shape != known[0].shape for one in known):
-            return None
-        return torch.stack(known).mean(0)
+        return torch.stack(known).mean(0) if known else None

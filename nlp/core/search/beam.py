@@ -79,6 +79,9 @@ def search(
             f"n_best is {n_best}; expected a whole number from 1 on"
             + (f", and at most {most} with {strategy}" if n_best > most else "")
         )
+    if isinstance(strategy, Sampling) and strategy.repetition_penalty != 1:
+        # It is defined on logits, of which a search knows the log-probabilities only.
+        raise UsageError("a search has no repetition penalty: forbid runs that repeat instead")
     if not 0 <= seed < 2**63:
         raise UsageError(f"seed is {seed}; expected a whole number from 0 to 2**63 - 1")
     constraints = constraints or Constraints()
@@ -99,7 +102,7 @@ def search(
 
 
 def _limits(max_tokens: int | Sequence[int], sources: int) -> np.ndarray:
-    limits = np.array([max_tokens] * sources if isinstance(max_tokens, int) else max_tokens)
+    limits = np.array([max_tokens] * sources if np.ndim(max_tokens) == 0 else max_tokens)
     if len(limits) != sources:
         raise UsageError(
             f"max_tokens has {len(limits)} numbers for {sources} sources; expected one for each"

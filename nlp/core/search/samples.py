@@ -21,17 +21,13 @@ class Samples(Unfinished):
         self.totals = np.zeros((model.sources, n_best))
         # A sample has a generator of its own, on the CPU, so that it depends on its seed alone.
         self.generators = [torch.Generator().manual_seed(seed + i) for i in range(n_best)]
-        self.penalties: Tensor | None = None
-        if strategy.repetition_penalty != 1:
-            shape = (model.sources * n_best, model.vocabulary_size)
-            self.penalties = torch.ones(shape, device=self.device)
 
     def advance(self) -> None:
         """One more token on every sample, those of a source that have ended among them."""
         table, attention = self.read(), self.model.attention(self.state)
         ends = table[:, self.stop_id].clone()
         self.rules.apply(table)
-        token, _ = self.strategy.choose(table, self.penalties, self._uniform())
+        token, _ = self.strategy.choose(table, None, self._uniform())
         # What is still in the table is as it was; the stop symbol may be the last resort.
         own = table.gather(1, token.unsqueeze(1)).squeeze(1)
         shape = (len(self.alive), self.width)
@@ -46,11 +42,7 @@ class Samples(Unfinished):
                 attention,
             )
         )
-        kept = self.go_on(token, None, self._note(token, own))
-        if self.penalties is not None and len(self.alive):
-            rows = self.penalties.view(*shape, -1)
-            self.penalties = (rows if kept is None else rows[kept]).flatten(0, 1)
-            self.penalties.scatter_(1, self.token.unsqueeze(1), self.strategy.repetition_penalty)
+        self.go_on(token, None, self._note(token, own))
 
     def _note(self, token: Tensor, own: Tensor) -> np.ndarray:
         told = self.told(torch.stack([(token == self.stop_id).to(own), own]))

@@ -13,12 +13,17 @@ from __future__ import annotations
 import itertools
 import random
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, cast
 
+from corpora.errors import UsageError
+from nlp.core.checkpoint import TOKENIZER
 from nlp.core.tokenizer import Tokenizer
 
+SOURCE_TOKENIZER = "source-tokenizer.json"  # where the source is spelled in pieces of its own
 Normalization = Literal["none", "NFC", "NFD", "NFKC", "NFKD"]
 
 
@@ -30,6 +35,25 @@ class Texts:
     target: Tokenizer
     normalization: Normalization = "none"  # of what is read
     target_form: Normalization = "none"  # of what is written, whatever was learned
+
+    @property
+    def shared(self) -> bool:
+        """Whether both languages are spelled in the same pieces."""
+        return self.source.fingerprint == self.target.fingerprint
+
+    def save(self, folder: Path) -> None:
+        """Writes the tokenizers into a model's folder."""
+        self.target.save(folder / TOKENIZER)
+        if not self.shared:
+            self.source.save(folder / SOURCE_TOKENIZER)
+
+    def check_same(self, folder: Path) -> None:
+        """`UsageError` where a run that is gone on with began with other pieces."""
+        own = {TOKENIZER: self.target, SOURCE_TOKENIZER: self.source}
+        for name, tokenizer in own.items():
+            path = folder / name
+            if path.is_file() and Tokenizer.load(path).fingerprint != tokenizer.fingerprint:
+                raise UsageError(f"the data is not what the run in {folder} began with: start anew")
 
     def encode(self, texts: Sequence[str], *, target: bool = False) -> list[list[int]]:
         """The ids of texts; of a text without a visible character, none."""
@@ -58,9 +82,7 @@ class Texts:
         origin = _origins(text, ready, self.normalization)
         found = []
         for begin, end in self.source.offsets(f" {ready}", ids=ids):
-            own = range(max(begin - 1, 0), end - 1)
-            while own and ready[own[0]].isspace():
-                own = own[1:]
+            own = _visible(ready, range(max(begin - 1, 0), end - 1))
             if own:
                 found.append((origin[own[0]][0], origin[own[-1]][1]))
             else:  # a piece of white space
@@ -69,29 +91,29 @@ class Texts:
         return found
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of a translation's ids."""
-        return self._written(self.target.decode(ids))
+        """The text of a translation's ids. Bytes that are no UTF-8 become U+FFFD, lone surrogates
+        too: it can be written to any file."""
+        return normalized(self._raw(ids), self.target_form)
 
-    def _written(self, text: str) -> str:
-        text = text.strip()
-        return text if self.target_form == "none" else unicodedata.normalize(self.target_form, text)
+    def _raw(self, ids: Sequence[int]) -> str:
+        return self.target.decode_bytes(ids).decode(errors="replace")
 
     def written_places(self, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Where in `decode(ids)` each of the ids stands: characters from `start` to before `end`,
-        without space before it."""
-        raw, text = self.target.decode(ids), self.decode(ids)
-        if text == raw.strip() and raw.encode() == self.target.decode_bytes(ids):
-            before = len(raw) - len(raw.lstrip())
-            found = [(a - before, b - before) for a, b in self.target.offsets(raw, ids=ids)]
-        else:  # broken characters, or another form: where the text ends after each
-            ends = [len(self.decode(ids[:count])) for count in range(len(ids) + 1)]
-            found = list(itertools.pairwise(ends))
+        without space around it. Pieces that share a character overlap."""
+        raw, text = self._raw(ids), self.decode(ids)
+        if raw.encode() == self.target.decode_bytes(ids):
+            within = self.target.offsets(raw, ids=ids)
+        else:  # broken characters: what each piece changes of the text before it
+            grown = [self._raw(ids[:count]) for count in range(len(ids) + 1)]
+            within = [(_common(*pair), len(pair[1])) for pair in itertools.pairwise(grown)]
+        origin = _origins(raw, text, self.target_form)
+        begins, ends = [begin for begin, _ in origin], [end for _, end in origin]
         places = []
-        for start, end in found:
-            end = min(max(end, 0), len(text))
-            start = min(max(start, 0), end)
-            start += len(text[start:end]) - len(text[start:end].lstrip())
-            places.append((start, end))
+        for begin, end in within:
+            start = bisect_right(ends, begin)
+            own = _visible(text, range(start, max(start, bisect_left(begins, end))))
+            places.append((own.start, own.stop))
         return places
 
 
@@ -113,19 +135,42 @@ def _origins(text: str, ready: str, normalization: Normalization) -> list[tuple[
     if ready == text.strip():
         return [(place, place + 1) for place in range(start, start + len(ready))]
     form = cast("Literal['NFC', 'NFD', 'NFKC', 'NFKD']", normalization)
-    # Marks belong to the letter before them; nothing else of a text is joined when it is
-    # normalised, but for some scripts, where the whole is the origin of each part.
+    # What is joined when it is normalised has one origin: marks with the letter before them, and
+    # in some scripts letters with each other.
     origins: list[tuple[int, int]] = []
     parts: list[str] = []
     begin = start
     stop = len(text.rstrip())
     for end in range(start + 1, stop + 1):
-        if end == stop or not unicodedata.combining(text[end]):
+        if end == stop or _parted(text[begin:end], text[end], form):
             parts.append(unicodedata.normalize(form, text[begin:end]))
             origins += [(begin, end)] * len(parts[-1])
             begin = end
-    if "".join(parts).strip() != ready:
-        return [(start, stop)] * len(ready)
     joined = "".join(parts)
+    if joined.strip() != ready:
+        return [(start, stop)] * len(ready)
     skipped = len(joined) - len(joined.lstrip())
     return origins[skipped : skipped + len(ready)]
+
+
+def _parted(before: str, character: str, form: Literal["NFC", "NFD", "NFKC", "NFKD"]) -> bool:
+    """Whether a character stays apart from those before it."""
+    if unicodedata.combining(character):
+        return False
+    one, other = unicodedata.normalize(form, before), unicodedata.normalize(form, character)
+    return one + other == unicodedata.normalize(form, before + character)
+
+
+def _visible(text: str, own: range) -> range:
+    """Some characters of a text but for white space at their ends."""
+    while own and text[own[0]].isspace():
+        own = own[1:]
+    while own and text[own[-1]].isspace():
+        own = own[:-1]
+    return own
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    alike = (count for count, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
+    return next(alike, min(len(one), len(other)))
