@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from corpora.errors import UsageError, check_choice, check_positive, check_probability
 from nlp.core import checkpoint
 from nlp.core.alphabet import Alphabet, Words
-from nlp.core.batching import Buckets
+from nlp.core.batching import of_like_length
 from nlp.core.classes.class_scores import choose
 from nlp.core.classes.explanation import ClassifiedText, ExplanationKind, gradient_times_input
 from nlp.core.classes.labelled_texts import Text, cut, has_labels, listed
@@ -228,7 +228,7 @@ class Classifier(nn.Module):
         logits = torch.zeros(len(sentences), len(self.number))
         weights: list[list[float]] = [[] for _ in sentences]
         lengths = [len(sentence) for sentence in sentences]
-        for rows in Buckets(lengths, batch_size, lambda rows: rows).epoch(0):
+        for rows in of_like_length(lengths, batch_size):
             batch = self.batch([sentences[row] for row in rows]).to(self.device)
             vectors = self.features(Words(*batch[:5]))
             found, pooled = self.read(vectors, batch.mask)

@@ -160,6 +160,13 @@ class Buckets:
         return batches
 
 
+def of_like_length(
+    lengths: Sequence[int] | Sequence[tuple[int, int]], batch_size: int
+) -> Iterator[list[int]]:
+    """The numbers of sequences that are best read together, a batch after the other."""
+    return Buckets(lengths, batch_size, lambda rows: rows).epoch(0)
+
+
 def token_frequencies(ids: np.ndarray, vocabulary_size: int) -> Tensor:
     """How often each token occurs in `ids` `[tokens]`: `[vocabulary_size]` float64."""
     counts = np.zeros(vocabulary_size)

@@ -12,7 +12,7 @@ import torch
 from corpora.reader import Source
 from corpora.schemes import to_spans
 from corpora.tagged import Sentence, read_tagged
-from nlp.core.batching import Buckets
+from nlp.core.batching import Buckets, of_like_length
 from nlp.core.events import Event, Remark
 from nlp.core.tags.entity_scores import score_entities
 from nlp.core.tags.finding import Found, best_threshold, choose, probabilities
@@ -80,7 +80,7 @@ def evaluate_sentences(model: Tagger, sentences: Sequence[Sentence]) -> TagEvalu
     sure: dict[int, list[float]] = {}
     temperature, threshold = float(model.temperature), float(model.threshold)
     seconds = 0.0
-    for rows in Tagger.rows([sentence.words for sentence in sentences], 32):
+    for rows in of_like_length([len(s.words) for s in sentences], 32):
         began = time.perf_counter()
         spans = [model.known(sentences[row].spans) for row in rows]
         batch = model.batch([sentences[row].words for row in rows], spans).to(model.device)

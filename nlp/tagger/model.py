@@ -16,7 +16,7 @@ from corpora.schemes import Scheme, Span, is_allowed, tag_set, to_tags
 from corpora.tagged import Sentence
 from nlp.core import checkpoint
 from nlp.core.alphabet import Alphabet, Words
-from nlp.core.batching import Buckets
+from nlp.core.batching import of_like_length
 from nlp.core.contextual import Reader
 from nlp.core.crf import Allowed, LinearChainCRF
 from nlp.core.device import choose_device
@@ -209,7 +209,7 @@ class Tagger(nn.Module):
         confidence from which on a candidate is an entity, by F1."""
         self.eval()
         read = []
-        for rows in self.rows([sentence.words for sentence in sentences], 32):
+        for rows in of_like_length([len(s.words) for s in sentences], 32):
             own = [sentences[row] for row in rows]
             batch = self.batch([s.words for s in own], [self.known(s.spans) for s in own])
             batch = batch.to(self.device)
@@ -237,12 +237,6 @@ class Tagger(nn.Module):
         """Those of a kind that the tagger has learned."""
         return [span for span in spans if span.label in self.config.labels]
 
-    @staticmethod
-    def rows(sentences: Sequence[Sequence[str]], batch_size: int) -> Iterator[list[int]]:
-        """The numbers of sentences that are read together."""
-        lengths = [len(sentence) for sentence in sentences]
-        return Buckets(lengths, batch_size, lambda rows: rows).epoch(0)
-
     @torch.no_grad()
     def tag_words(
         self,
@@ -259,7 +253,7 @@ class Tagger(nn.Module):
         while window := list(itertools.islice(sentences, AT_ONCE)):
             found: dict[int, list[Found]] = {}
             real = [number for number, sentence in enumerate(window) if sentence]
-            for rows in self.rows([window[number] for number in real], batch_size):
+            for rows in of_like_length([len(window[n]) for n in real], batch_size):
                 numbers = [real[row] for row in rows]
                 batch = self.batch([window[number] for number in numbers]).to(self.device)
                 for number, own in zip(

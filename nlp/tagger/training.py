@@ -16,7 +16,7 @@ from corpora.errors import check_positive
 from corpora.reader import Source
 from corpora.tagged import Sentence
 from nlp.core import checkpoint, curves
-from nlp.core.batching import Buckets
+from nlp.core.batching import Buckets, of_like_length
 from nlp.core.contextual import Reader
 from nlp.core.device import Precision
 from nlp.core.events import Event
@@ -221,7 +221,7 @@ def _batches(
     """Batches of sentences; what the language models make of them is found out only once."""
     context: dict[int, Tensor] = {}
     if model.readers:
-        for rows in Tagger.rows([sentence.words for sentence in sentences], 32):
+        for rows in of_like_length([len(s.words) for s in sentences], 32):
             states = model.context([sentences[row].words for row in rows]).half().cpu()
             for row, state in zip(rows, states, strict=True):
                 context[row] = state[: len(sentences[row].words)].clone()

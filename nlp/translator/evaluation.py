@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from corpora.pairs import Filters, Pair, read_pairs
-from nlp.core.batching import Buckets
+from nlp.core.batching import of_like_length
 from nlp.core.events import Event, Remark
 from nlp.core.strategies import Beam, Greedy, Sampling
 from nlp.core.training import Measured
@@ -51,7 +51,7 @@ def mean_loss(model: Translator, pairs: Sequence[Pair]) -> float:
     real = [row for row, source in enumerate(sources) if source and targets[row]]
     total, pieces = 0.0, 0
     lengths = [(len(targets[row]), len(sources[row])) for row in real]
-    for rows in Buckets(lengths, 64, lambda rows: rows).epoch(0):
+    for rows in of_like_length(lengths, 64):
         numbers = [real[row] for row in rows]
         batch = model.batch([sources[n] for n in numbers], [targets[n] for n in numbers])
         mean, count, _ = model.loss(batch.to(model.device))

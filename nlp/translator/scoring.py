@@ -16,7 +16,7 @@ from typing import Any, cast
 import torch
 
 from corpora.errors import UsageError, check_positive
-from nlp.core.batching import Buckets
+from nlp.core.batching import of_like_length
 from nlp.core.decoding import evaluation_mode
 from nlp.core.search.hypotheses import Hypothesis
 from nlp.translator.model import Translator
@@ -43,7 +43,7 @@ def score(
         found: dict[int, Hypothesis] = {}
         real = [number for number, source in enumerate(sources) if source]
         lengths = [(len(targets[number]), len(sources[number])) for number in real]
-        for rows in Buckets(lengths, batch_size, lambda rows: rows).epoch(0):
+        for rows in of_like_length(lengths, batch_size):
             numbers = [real[row] for row in rows]
             answers = _measured(model, [sources[n] for n in numbers], [targets[n] for n in numbers])
             found.update(zip(numbers, answers, strict=True))

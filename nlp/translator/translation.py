@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from corpora.errors import UsageError, check_positive
-from nlp.core.batching import Buckets
+from nlp.core.batching import of_like_length
 from nlp.core.device import Precision, choose_precision
 from nlp.core.search.beam import Conditioned, Hypothesis, search
 from nlp.core.search.constraints import Constraints
@@ -161,7 +161,7 @@ def translate(
         found: dict[int, list[Hypothesis]] = {}
         real = [number for number, row in enumerate(rows[0]) if row]
         lengths = [len(rows[0][number]) for number in real]
-        for batch in Buckets(lengths, batch_size, lambda batch: batch).epoch(0):
+        for batch in of_like_length(lengths, batch_size):
             numbers = [real[row] for row in batch]
             limits = [max_length or 2 * len(rows[0][n]) + 10 + len(forced[n]) for n in numbers]
             answers = _search(

@@ -9,14 +9,13 @@ not in it, so that what is searched, copied or read aloud of a page is the text 
 
 from __future__ import annotations
 
-import html
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from string import Template
 
 from corpora.writing import write_text
+from nlp.core.page import escaped
 from nlp.core.tags.entities import Entity, TaggedText
 
 PAGE = Template("""\
@@ -102,12 +101,12 @@ def write_page(path: Path, tagged: Iterable[TaggedText], *, title: str = "Entiti
     counts = Counter(entity.label for text in tagged for entity in text.entities)
     classes = {label: f"l{number}" for number, label in enumerate(sorted(counts))}
     legend = "\n".join(
-        f'<mark class="{classes[label]}" data-label="{_escaped(label)}" data-told="{counts[label]}"'
-        f">{_escaped(label)}</mark>"
+        f'<mark class="{classes[label]}" data-label="{escaped(label)}" data-told="{counts[label]}"'
+        f">{escaped(label)}</mark>"
         for label in classes
     )
     page = PAGE.substitute(
-        title=_escaped(title),
+        title=escaped(title),
         hues="\n".join(
             f"  .{name} {{ --hue: {(30 + number * TURN) % 360:.0f} }}"
             for number, name in enumerate(classes.values())
@@ -129,24 +128,19 @@ def _marked(tagged: TaggedText, classes: dict[str, str]) -> Iterator[str]:
     yield '<div class="text" dir="auto">'
     at = 0
     for entity in sorted(shown, key=lambda entity: entity.start):
-        yield _escaped(tagged.text[at : entity.start])
+        yield escaped(tagged.text[at : entity.start])
         yield _mark(entity, tagged.text[entity.start : entity.end], classes)
         at = entity.end
-    yield _escaped(tagged.text[at:]) + "</div>"
+    yield escaped(tagged.text[at:]) + "</div>"
     if others:
         marks = " ".join(_mark(entity, entity.text, classes) for entity in others)
         yield f'\n<div class="others" dir="auto">or {marks}</div>'
 
 
 def _mark(entity: Entity, text: str, classes: dict[str, str]) -> str:
-    label, sure = _escaped(entity.label), entity.confidence
+    label, sure = escaped(entity.label), entity.confidence
     second = " second" if entity.rank else ""
     return (
         f'<mark class="{classes[entity.label]}{second}" data-label="{label}" data-sure="{sure:.4f}"'
-        f' data-told="{label} {sure:.2f}">{_escaped(text)}</mark>'
+        f' data-told="{label} {sure:.2f}">{escaped(text)}</mark>'
     )
-
-
-def _escaped(text: str) -> str:
-    """Text as HTML. What no page can hold, a null or half a surrogate pair, becomes a sign."""
-    return re.sub("[\0\ud800-\udfff]", "\ufffd", html.escape(text))

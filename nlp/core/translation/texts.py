@@ -84,7 +84,8 @@ class Texts:
         for begin, end in self.source.offsets(f" {ready}", ids=ids):
             own = _visible(ready, range(max(begin - 1, 0), end - 1))
             if own:
-                found.append((origin[own[0]][0], origin[own[-1]][1]))
+                own = _visible(text, range(origin[own[0]][0], origin[own[-1]][1]))
+                found.append((own.start, own.stop))
             else:  # a piece of white space
                 place = origin[max(begin - 1, 0)][0] if ready else 0
                 found.append((place, place))
