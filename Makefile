@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo demo-tagger test quick check bench gpu-check setup clean
+.PHONY: demo demo-tagger demo-translator test quick check bench gpu-check setup clean
 
 demo: $(READY)  ## train a language model on real Wikipedia text, read what it writes, score sentences
 	$(BIN)/unrolled train-lm --output demo-model --minutes 4.7 --baselines --overwrite
@@ -15,6 +15,14 @@ demo-tagger: $(READY)  ## train a tagger on generated sentences, find names that
 	$(BIN)/unrolled train-tagger --output demo-tagger --steps 800 --hidden-size 100 --overwrite
 	$(BIN)/unrolled tag demo-tagger "Harry Potter and Hermione Granger left Hogwarts for London." \
 		"He said, Teddy Roosevelt was a great President." "He said, Teddy bears are on sale."
+
+demo-translator: $(READY)  ## learn an invented language, translate, show what was looked at
+	$(BIN)/unrolled train-translator --output demo-translator --overwrite \
+		--vocabulary-size 1200 --embedding-size 128 --hidden-size 192 \
+		--input-dropout 0.2 --dropout 0.2 --output-dropout 0.2 --epochs 12
+	$(BIN)/unrolled translate demo-translator --show-attention \
+		"The old farmer will buy a small red boat tomorrow." \
+		"My sister did not sleep because the dogs were hungry."
 
 test: $(READY) check  ## lint, types and all tests
 	$(BIN)/python -m pytest

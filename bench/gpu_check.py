@@ -1,8 +1,8 @@
 """All that a CUDA device should show, in one command: `make gpu-check`.
 
 Runs the tests marked `gpu`, trains ours and the plain torch.nn peer in turn on generated tokens (no
-data set is needed), then word vectors, beside gensim on all cores where it is installed; and writes
-bench/results/gpu.json.
+data set is needed); a translator beside the usual tutorial's on generated sentences, and its beam;
+word vectors, beside gensim on all cores where it is installed; and writes bench/results/gpu.json.
 """
 
 from __future__ import annotations
@@ -14,18 +14,30 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
-from bench import embeddings
+from bench import embeddings, translation_peers
 from bench.harness import alternate, save, table
 from bench.language_model import BATCH, SHAPES, WINDOW, Plain, pair, plain_loss
-from nlp.core.batching import Windows
+from bench.translation_peers import Row, Steps, Tutorial
+from nlp.core.batching import Buckets, Windows
+from nlp.core.device import Precision
+from nlp.core.optimization import build_optimizer
 from nlp.core.scoring import mean_loss
+from nlp.core.search.beam import Beam, search
+from nlp.core.tokenizer import Tokenizer
+from nlp.core.training import _LossModule, start_accelerator
+from nlp.core.translation.texts import Texts
+from nlp.translator import Config, Translator
 
 # The files that hold tests marked `gpu`; others want packages that a GPU machine may lack.
-TESTS = tuple(f"tests/test_{name}.py" for name in ("recurrent", "losses", "contract", "word2vec"))
+TESTED = ("recurrent", "losses", "contract", "crf", "word2vec", "translator_gpu")
+TESTS = tuple(f"tests/test_{name}.py" for name in TESTED)
+PIECES, PAIRS, BEAMS = 6000, 64, (64, 512)  # a vocabulary, pairs in a step, texts searched at once
 
 
 def zipfian(vocabulary: int, tokens: int) -> np.ndarray:
@@ -64,6 +76,90 @@ def measure(shape: tuple[int, int, int], steps: int) -> dict[str, Any]:
         "plain_validation_loss": round(_loss(plain, held_out), 4),
         "peak_mb": peaks,
     }
+
+
+class OurSteps:
+    """Our translator, trained as `nlp.core.training` trains it."""
+
+    def __init__(self, model: Translator, precision: Precision, device: str) -> None:
+        self.accelerator = start_accelerator(precision, device)
+        self.model = model.to(self.accelerator.device).train()
+        optimizer = build_optimizer("adamw", model, 1e-3, 0.01)
+        self.loss, self.optimizer = self.accelerator.prepare(_LossModule(model), optimizer)
+
+    def step(self, rows: list[Row]) -> None:
+        batch = self.model.batch([source for source, _ in rows], [target for _, target in rows])
+        mean, _, _ = self.loss(batch.to(self.model.device), None)
+        self.accelerator.backward(mean)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
+def measure_translator(steps: int, device: str = "cuda") -> dict[str, Any]:
+    """Target pieces per second in training, and sentences per second of a beam of 5, of a model of
+    the default sizes; sentences are as long as those of Multi30k, 5 to 25 pieces."""
+    config = Config(PIECES, PIECES)
+    tokenizer = Tokenizer.train([], kind="bytes")  # for its start symbol
+    texts = Texts(tokenizer, tokenizer)
+    lengths = np.random.default_rng(0).integers(5, 26, (steps * PAIRS, 2))
+    ids = iter((zipfian(PIECES - 1, int(lengths.sum())) + 1).tolist())
+    rows = [([next(ids) for _ in range(a)], [next(ids) for _ in range(b)]) for a, b in lengths]
+    buckets = Buckets(lengths.tolist(), PAIRS, lambda own: [rows[row] for row in own], seed=0)
+    batches = list(buckets.epoch(0))
+    torch.manual_seed(0)
+    model = Translator(config, texts)
+    contenders: dict[str, Any] = {
+        "ours": OurSteps(model, "float32", device),
+        "ours, bfloat16": OurSteps(Translator(config, texts), "bfloat16", device),
+        "tutorial": Steps(Tutorial(config, model.start_id).to(device), PAIRS),
+    }
+
+    def train(contender: Any) -> None:
+        for batch in batches:
+            contender.step(batch)
+        _finish(device)
+
+    def padded(*arguments: Any, **options: Any) -> torch.Tensor:
+        return pad_sequence(*arguments, **options).to(device)  # a batch at a time, as users do
+
+    with patch.object(translation_peers, "pad_sequence", padded):
+        times = alternate(
+            {name: lambda own=own: train(own) for name, own in contenders.items()},
+            repeats=5,
+            warm_up=1,
+        )
+    pieces = int((lengths[:, 1] + 1).sum())
+    return {
+        "pieces_per_second": {
+            name: round(pieces / timing.median) for name, timing in times.items()
+        },
+        "times_as_fast": {
+            name: round(timing.times_as_fast_as(times["tutorial"]), 2)
+            for name, timing in times.items()
+        },
+        "beam_sentences_per_second": {size: beam_speed(model, rows, size) for size in BEAMS},
+    }
+
+
+def beam_speed(model: Translator, rows: list[Row], size: int) -> float:
+    """Sentences per second of a beam of 5, so many at once; no text is longer than its source."""
+    sources = sorted((source for source, _ in rows[:size]), key=len)
+
+    @torch.inference_mode()
+    def translate() -> None:
+        options: dict[str, Any] = {"start_id": model.start_id, "stop_id": model.start_id}
+        search(model.read(sources), Beam(5), max_tokens=[len(s) for s in sources], **options)
+        _finish(model.device.type)
+
+    model.eval()
+    timing = alternate({"ours": translate}, repeats=5, warm_up=1)["ours"]
+    return round(len(sources) / timing.median, 1)
+
+
+def _finish(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
 def measure_word_vectors(words: int = 20_000_000) -> dict[str, Any]:
@@ -109,12 +205,15 @@ def main() -> None:
         for r in results
     ]
     print(table(headings, rows))
+    translator = measure_translator(arguments.steps)
+    print(translator)
     word_vectors = measure_word_vectors()
     print(word_vectors)
     facts = {
         "device": torch.cuda.get_device_name(),
         "tests_passed": tests == 0,
         "shapes": results,
+        "translator": translator,
         "word_vectors": word_vectors,
     }
     print(save("gpu", facts, packages=("torch", "accelerate")))

@@ -150,8 +150,8 @@ def train_translator(
         display.comparison(
             "on the test split", RESULT_COLUMNS, {"this model": result_row(trained.test)}
         )
-        typer.echo(f"BLEU is {trained.test.signatures['BLEU']}")
-    typer.echo(f"The model is in {output}. Try: unrolled translate {output} '...' --show-attention")
+        typer.echo(f"sacreBLEU's signature: {trained.test.signatures['BLEU']}")
+    typer.echo(f"The model is in {output}. Try: unrolled translate {output} '...'")
 
 
 def scores_record(found: TranslationScores, sentences: int = 0) -> dict[str, Any]:
