@@ -232,6 +232,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help="batches in a round of training")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of the speed test")
     parser.add_argument("--peer-minutes", type=float, default=15, help="of training, each peer's")
+    searchers = ("tutorial", "joeynmt")
+    parser.add_argument(
+        "--searchers",
+        nargs="*",
+        choices=searchers,
+        default=searchers,
+        help="peers beside which ours translates, with models of their own",
+    )
     parser.add_argument("--models", type=Path, help="where trained models are kept")
     parser.add_argument("--quick", action="store_true", help="tiny, and nothing is kept")
     arguments = parser.parse_args()

@@ -141,17 +141,20 @@ def contenders(arguments: argparse.Namespace) -> dict[str, Contender]:
         return trained(made, rows, BATCH, minutes, weights)
 
     torch.manual_seed(seed)
-    tutorial = peer("tutorial", Tutorial(model.config, symbol))
     found: dict[str, Contender] = {
         "ours": ours,
         "ours, bfloat16": lambda sources: ours(sources, "bfloat16"),
         "a beam for each sentence, our model": lambda sources: one_by_one(
             with_our_weights, sources
         ),
-        "a beam for each sentence, the tutorial's": lambda sources: one_by_one(
-            lambda ids, limit: tutorial.search(ids, 5, limit), sources
-        ),
     }
+    if "tutorial" in arguments.searchers:
+        tutorial = peer("tutorial", Tutorial(model.config, symbol))
+        found["a beam for each sentence, the tutorial's"] = lambda sources: one_by_one(
+            lambda ids, limit: tutorial.search(ids, 5, limit), sources
+        )
+    if "joeynmt" not in arguments.searchers:
+        return found
     if find_spec("joeynmt") is None:
         print("left out: joeynmt, which is not installed")
         return found
