@@ -22,7 +22,7 @@ Answer = Callable[[Sequence[str]], Iterator["Translation"]]
 SETTINGS = (
     *("n_best", "alignments", "as_json", "attention", "greedy", "beam_size", "length_penalty"),
     *("coverage_penalty", "temperature", "top_k", "top_p", "mbr", "seed", "prefix", "forbid"),
-    *("no_repeat", "max_length"),
+    *("no_repeat", "max_length", "precision"),
 )
 
 

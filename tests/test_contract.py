@@ -13,15 +13,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpora import UsageError, generated_people
+from corpora import UsageError, generated_pairs, generated_people
 from corpora.schemes import to_tags
-from nlp import classifier, language_model, tagger
+from nlp import classifier, language_model, tagger, translator
 from nlp.classifier import ClassBatch, Classifier
 from nlp.core.alphabet import Alphabet
 from nlp.core.batching import Window
 from nlp.core.tokenizer import Tokenizer
+from nlp.core.translation.texts import Texts
 from nlp.language_model import Config, LanguageModel
 from nlp.tagger import Tagger, TaggerBatch
+from nlp.translator import Translator, TranslatorBatch
 
 TEXT = "take me to Mars, bake me a cake, take me to the moon and wake me soon. " * 8
 
@@ -172,7 +174,59 @@ def classifier_member(**options: Any) -> Member:
     )
 
 
+PAIRS = [*generated_pairs.pairs(seed=0, count=60)]
+PIECES = Tokenizer.train([f" {text}" for pair in PAIRS for text in pair], vocabulary_size=300)
+# The first is the longest, so that all batches have the same shape.
+PAIRS = sorted(PAIRS, key=lambda pair: -len(PIECES.encode(f" {pair[1]}")))[-12:]
+
+
+def build_translator(**options: Any) -> Translator:
+    torch.manual_seed(0)
+    size = PIECES.vocabulary_size
+    sizes = {"embedding_size": 32, "hidden_size": 64, **options}
+    return Translator(translator.Config(size, size, **sizes), Texts(PIECES, PIECES))
+
+
+def translator_batch(rows: int) -> TranslatorBatch:
+    model = build_translator()
+    sources, targets = (model.texts.encode(side) for side in zip(*PAIRS[:rows], strict=True))
+    return model.batch(sources, targets)
+
+
+def translator_outputs(model: Translator, batch: TranslatorBatch) -> Tensor:
+    return model(batch)[0] * batch.target_mask[..., None]
+
+
+def padded_translator_batch(batch: TranslatorBatch) -> TranslatorBatch:
+    return TranslatorBatch(*(F.pad(part, (0, 3)) for part in batch))
+
+
+def evaluate_translator(model: Translator, folder: Path) -> tuple[float, ...]:
+    table = written(folder / "data.tsv", "".join(f"{one}\t{other}\n" for one, other in PAIRS))
+    found = translator.evaluate(model, table)
+    return found.length_ratio, found.ter, 1 + found.bleu
+
+
+def translator_member(**options: Any) -> Member:
+    return Member(
+        kind=Translator,
+        build=lambda: build_translator(**options),
+        batch=translator_batch,
+        outputs=translator_outputs,
+        pad=padded_translator_batch,
+        evaluate=evaluate_translator,
+        use_empty=lambda model, folder: translator.evaluate(model, written(folder / "a.tsv", "")),
+    )
+
+
 MEMBERS = {
+    "translator (lstm, general)": translator_member(decoder_layers=1),
+    "translator (gru, additive, fed, covered)": translator_member(
+        cell="gru", attention="additive", input_feeding=True, coverage=True
+    ),
+    "translator (lstm, no attention, reversed)": translator_member(
+        attention="none", reverse_source=True
+    ),
     "tagger (lstm, crf)": tagger_member(),
     "tagger (gru, softmax)": tagger_member(cell="gru", crf=False, spelling="none"),
     "classifier (lstm, max)": classifier_member(),
@@ -259,7 +313,7 @@ def test_empty_input_and_a_wrong_folder_are_told(member: Member, tmp_path: Path)
 def test_step_by_step_equals_forward(member: Member) -> None:
     model = member.build().eval()
     if not hasattr(model, "step"):
-        pytest.skip("this model does not write")
+        pytest.skip("this model does not step, or only before a source")
     ids = member.batch(3)[0]
     logits, end = model(ids)
     state = model.start(3)

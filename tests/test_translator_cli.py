@@ -140,7 +140,7 @@ def test_command_and_function_have_the_same_names_and_defaults() -> None:
 def test_command_and_function_train_the_same_model(run: Run, finished: Path) -> None:
     ran = run("train-translator", "train.en", "train.ta", "-o", "new", *OPTIONS)
     assert ran.code == 0, ran.err
-    for told in ("pieces/s", "on the test split", "BLEU is nrefs:1|", "unrolled translate new"):
+    for told in ("pieces/s", "on the test split", "signature: nrefs:1|", "unrolled translate new"):
         assert told in ran.out
     assert Path("new", WEIGHTS).read_bytes() == (finished / WEIGHTS).read_bytes()
 

@@ -130,6 +130,11 @@ class AttentiveDecoder(nn.Module):
         self.combine = nn.Linear(hidden_size + read + embedding_size, size)
         self.parts = [part.shape[1] for part in self._zero(1)]
         self.bridge = nn.Linear(summary_size, sum(self.parts))
+        if attention is None:
+            # All that it knows of the source comes this way: it begins by handing it over.
+            for part in self.bridge.weight.detach().split(self.parts):
+                if part.shape[0] == part.shape[1]:
+                    part.add_(torch.eye(len(part)), alpha=3)
         self.output_bias = nn.Parameter(torch.zeros(vocabulary_size))
         if not tied:
             weight = torch.empty(vocabulary_size, size)

@@ -263,8 +263,9 @@ class Translator(nn.Module):
         )
         target = Tokenizer.load(folder / checkpoint.TOKENIZER, fingerprint=fingerprint)
         source = target
-        if (known := config.source_tokenizer) is not None:
-            source = Tokenizer.load(folder / SOURCE_TOKENIZER, fingerprint=known)
+        own, known = folder / SOURCE_TOKENIZER, config.source_tokenizer
+        if known is not None or (not config.shared_vocabulary and own.is_file()):
+            source = Tokenizer.load(own, fingerprint=known)
         model = cls(config, Texts(source, target, config.normalization, config.target_form))
         checkpoint.load_weights(model, folder)
         return model.to(choose_device(device)).eval()

@@ -180,6 +180,8 @@ def translate(
             found.update(zip(numbers, answers, strict=True))
         for number, text in enumerate(window):
             yield told(model, text, rows[0][number], found.get(number, []))
+    if prefixes is not None and next(begun, None) is not None:
+        raise UsageError("there are more prefixes than texts: give one for each text")
 
 
 @torch.inference_mode()
