@@ -165,6 +165,7 @@ def test_what_is_read_is_written_again(text: str, form: Normalization) -> None:
 )
 @example([*BYTES.encode_bytes(b" a\xed\xa0\x80b")], "none")  # a surrogate, which no file may hold
 @example([*BYTES.encode_bytes(b" e\xcc\x81a\xf0\x9f\x92")], "NFC")
+@example([94, 156, 94, 94], "none")  # bytes that are no characters
 def test_written_places_are_those_of_the_translation(ids: list[int], form: Normalization) -> None:
     both = texts("none", form)
     text, places = both.decode(ids), both.written_places(ids)

@@ -114,7 +114,10 @@ class Texts:
         for begin, end in within:
             start = bisect_right(ends, begin)
             own = _visible(text, range(start, max(start, bisect_left(begins, end))))
-            places.append((own.start, own.stop))
+            # Of broken bytes a later piece may change an earlier character: none goes back.
+            least = places[-1] if places else (0, 0)
+            begin = max(own.start, least[0])
+            places.append((begin, max(own.stop, begin, least[1] if begin == least[0] else 0)))
         return places
 
 
