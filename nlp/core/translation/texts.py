@@ -110,7 +110,7 @@ class Texts:
             within = [(_common(*pair), len(pair[1])) for pair in itertools.pairwise(grown)]
         origin = _origins(raw, text, self.target_form)
         begins, ends = [begin for begin, _ in origin], [end for _, end in origin]
-        places = []
+        places: list[tuple[int, int]] = []
         for begin, end in within:
             start = bisect_right(ends, begin)
             own = _visible(text, range(start, max(start, bisect_left(begins, end))))
