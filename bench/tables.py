@@ -36,7 +36,8 @@ def renew(page: Path, parts: Sequence[str]) -> None:
 def measured_on(machine: dict[str, Any]) -> str:
     """The machine of a benchmark in one sentence."""
     version = machine["packages"].get("torch", "")
-    where = f"{machine['cores']} cores of an {machine['processor']}, {machine['system']}"
+    cores = f"{machine['cores']} core{'s' if machine['cores'] > 1 else ''}"
+    where = f"{cores} of an {machine['processor']}, {machine['system']}"
     return f"Measured on {where}{', torch ' + version if version else ''}."
 
 

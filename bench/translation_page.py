@@ -142,7 +142,7 @@ def speed_parts(speed: Mapping[str, Any]) -> list[str]:
             for name, row in translation["contenders"].items()
         ]
         title = f"Translating {translation['sentences']:,} sentences, beam of 5"
-        parts += markdown(title, ["", "sentences/s", "BLEU", "ours is as fast"], cells)
+        parts += markdown(title, ["", "sentences/s", "BLEU", "ours, times as fast"], cells)
         equal = f"{100 * translation['equal_share']:.1f} %"
         parts += [f"{equal} of our translations are those that its beam for each finds.", ""]
     # Both are measured on the same machine as a rule; quality may come from another.

@@ -192,9 +192,10 @@ def _run(run: Run) -> Trained:
         _begin(model, batches, run)
     model.save_texts(run.path)
     run.place(model, "a translator")
-    # Some of all, for they may be sorted.
-    held_out = parts.validation[:: -(-len(parts.validation) // CHECKED)]
-    if len(held_out) < len(parts.validation):
+    # Spread over all of them, for they may be sorted.
+    whole, count = parts.validation, min(CHECKED, len(parts.validation))
+    held_out = [whole[place * len(whole) // count] for place in range(count)]
+    if count < len(whole):
         run.tell(f"{len(held_out):,} of the validation pairs are translated at each evaluation")
     outcome = fit(
         model,
