@@ -137,6 +137,10 @@ def translate(
     coverage_penalty: Annotated[
         float, option("Above 0, prefer what has looked at all of the source.", CHOICE)
     ] = 0.0,
+    patience: Annotated[
+        float,
+        option("Go on until so many times the beam have ended; inf: while it may help.", CHOICE),
+    ] = 1.0,
     temperature: Annotated[
         float | None,
         option("Draw translations instead; below 1 is bolder, above 1 wilder.", CHOICE, "no"),
@@ -190,6 +194,18 @@ def translate(
             rich_help_panel=CHOICE,
         ),
     ] = None,
+    copy_unknown: Annotated[
+        bool,
+        option("The source word looked at, where bytes were written that are no text.", CHOICE),
+    ] = True,
+    copy_words: Annotated[
+        str | None,
+        option(
+            r"The same, where a word that this matches was written for another; \d.* for numbers.",
+            CHOICE,
+            "none",
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(help="Texts that are translated together, at most.", min=1)
     ] = 64,
@@ -218,6 +234,7 @@ def translate(
         beam_size=beam_size,
         length_penalty=length_penalty,
         coverage_penalty=coverage_penalty,
+        patience=patience,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
@@ -246,6 +263,8 @@ def translate(
         "forbidden": forbid or (),
         "no_repeat": no_repeat,
         "seed": seed,
+        "copy_unknown": copy_unknown,
+        "copy_words": copy_words,
     }
     answer = translated.asker(loaded, others, asked, prefix=prefix, mbr=mbr)
     if interactive:
@@ -254,10 +273,7 @@ def translate(
         session = TranslationSession(answer, encoding_errors, show_attention=show_attention)
         session.run()
     elif html is not None:
-        from nlp.core.translation.alignment_page import write_page
-
-        found = (one for group in groups for one in answer(group))
-        write_page(html, found, title=f"Translations by {Path(model).name}")
+        translated_output.page(html, groups, answer, given)
     elif output is not None:
         translated_output.write(output, groups, answer, given)
     else:
@@ -299,6 +315,6 @@ def _refuse_without_attention(given: Mapping[str, Any], model: Translator) -> No
     from nlp.translator.model import NO_ATTENTION
 
     if model.config.attention == NO_ATTENTION:
-        names = ("alignments", "show_attention", "heatmap", "attention")
+        names = ("alignments", "show_attention", "heatmap", "attention", "copy_words")
         wanted = {f"--{name.replace('_', '-')}": bool(given[name]) for name in names}
         refuse(wanted, f"{given['model']} was trained without attention")

@@ -52,6 +52,7 @@ def strategy_of(
     beam_size: int | None = None,
     length_penalty: float = 1.0,
     coverage_penalty: float = 0.0,
+    patience: float = 1.0,
     temperature: float | None = None,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -66,6 +67,7 @@ def strategy_of(
         "--beam-size": beam_size is not None,
         "--length-penalty": length_penalty != usual.length_penalty,
         "--coverage-penalty": coverage_penalty != usual.coverage_penalty,
+        "--patience": patience != usual.patience,
     }
     drawing = {
         "--temperature": temperature is not None,
@@ -86,7 +88,8 @@ def strategy_of(
         raise UsageError(
             f"--n-best {n_best} takes a beam as wide: leave out --beam-size, or give {n_best}"
         )
-    return Beam(beam_size or max(usual.size, n_best), length_penalty, coverage_penalty)
+    size = beam_size or max(usual.size, n_best)
+    return Beam(size, length_penalty, coverage_penalty, patience)
 
 
 def refuse(options: dict[str, bool], reason: str) -> None:
@@ -187,6 +190,7 @@ def _own_record(found: Translation, attention: bool) -> dict[str, Any]:
             for (start, end), probability in words
         ],
         "alignment": found.alignment,
+        "copied": [copy._asdict() for copy in found.copied],
     }
     if attention:
         weights = found.attention

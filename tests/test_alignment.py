@@ -1,4 +1,4 @@
-"""Attention from pieces to words, links, and words that are copied."""
+"""Attention from pieces to words, and links that are read, written and judged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from nlp.core.translation.alignment import (
     hard_alignment,
     merge_pieces,
     pharaoh,
-    place_copies,
     read_pharaoh,
     word_pieces,
 )
@@ -150,54 +149,3 @@ def test_where_all_links_are_sure_the_error_rate_is_that_of_f1(
     rate = alignment_error_rate([found], [Links(sure, sure)])
     f1 = 2 * len(found & sure) / (len(found) + len(sure)) if found | sure else 1.0
     assert rate == pytest.approx(1 - f1)
-
-
-def copied(
-    text: str, source: str, weights: list[list[float]], marker: str
-) -> tuple[str, list[Link]]:
-    source_words = words_of(source)
-    found = place_copies(
-        text, words_of(text), np.array(weights), source, source_words, marker=marker
-    )
-    assert found.words == words_of(found.text)
-    assert found.weights.shape == (len(found.words), len(source_words))
-    for source_word, word in found.links:
-        here, there = source_words[source_word], found.words[word]
-        assert source[slice(*here)] in found.text[slice(*there)]
-    return found.text, found.links
-
-
-def test_a_marker_becomes_the_word_it_looked_at() -> None:
-    weights = [[0.9, 0.1], [0.2, 0.8], [0.2, 0.7], [0.3, 0.7], [0.5, 0.5]]
-    found = copied("Frau <unk>.", "Ms Müller-Lüdenscheidt", weights, "<unk>")
-    assert found == ("Frau Müller-Lüdenscheidt.", [(1, 1)])
-
-
-def test_pieces_within_words_and_markers_in_a_row() -> None:
-    text = "caf\ufffd\ufffd \ufffd"
-    weights = [[1.0, 0.0]] + [[0.0, 1.0]] * (len(words_of(text)) - 1)
-    assert copied(text, "the é", weights, "\ufffd") == ("café é", [(1, 0), (1, 1)])
-
-
-def test_the_weights_of_a_copy_are_those_of_its_marker() -> None:
-    weights = np.array([[1.0, 0.0], [0.25, 0.75], [0.5, 0.5]], np.float32)
-    found = place_copies("a \ufffd b", [(0, 1), (2, 3), (4, 5)], weights, "x yz", [(0, 1), (2, 4)])
-    assert found.text == "a yz b"
-    np.testing.assert_array_equal(found.weights, weights)
-
-
-def test_what_looked_nowhere_stays() -> None:
-    assert copied("a \ufffd", "", [[], []], "\ufffd") == ("a \ufffd", [])
-    assert copied("a \ufffd", "x", [[1.0], [0.0]], "\ufffd") == ("a \ufffd", [])
-    empty = place_copies("", [], np.zeros((0, 1)), "x", [(0, 1)])
-    assert (empty.text, empty.words, empty.weights.shape) == ("", [], (0, 1))
-
-
-@given(TEXTS, st.data())
-def test_a_translation_without_markers_is_left_as_it_is(text: str, data: st.DataObject) -> None:
-    words = words_of(text)
-    shape = len(words), 3
-    weights = data.draw(arrays(np.float32, shape, elements=st.floats(0, 1, width=16)))
-    found = place_copies(text, words, weights, "a b c", [(0, 1), (2, 3), (4, 5)])
-    assert (found.text, found.words, found.links) == (text, words, [])
-    np.testing.assert_array_equal(found.weights, weights)

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from corpora.errors import UsageError
-from nlp.core.checkpoint import WEIGHTS
+from nlp.core.checkpoint import CARD, WEIGHTS
+from nlp.core.curves import PICTURE
 from nlp.core.events import Event, Remark
 from nlp.core.run import Run, check_training, config_of
 from nlp.core.training_state import FOLDER, STATE
@@ -132,6 +133,18 @@ def test_a_run_tells(tmp_path: Path) -> None:
     told = ["one", "two", "a line of 1,000 parameters, on cpu"]
     assert heard == [Remark(text) for text in told]
     assert model.weight.device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("plot", [False, True])
+def test_what_is_left_at_the_end(plot: bool, tmp_path: Path) -> None:
+    run = train(output=tmp_path / "model", layers=2, work=save)
+    run.arguments["plot"] = plot
+    run.finish(title="Model", about="It ran.", columns=("F1",), results={"this model": (0.5,)})
+    card = (run.path / CARD).read_text()
+    assert card.startswith("# Model\n\nIt ran.\n")
+    assert "| this model |0.500|" in card
+    assert "| layers | 2 |" in card
+    assert (run.path / PICTURE).is_file() == plot
 
 
 def test_a_run_without_resume(tmp_path: Path) -> None:

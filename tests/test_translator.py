@@ -21,8 +21,8 @@ from nlp.core.strategies import Beam, Greedy, Sampling
 from nlp.core.tokenizer import Tokenizer
 from nlp.core.translation.texts import Texts
 from nlp.translator import Config, Translation, Translator, translate
+from nlp.translator.ensemble import Together
 from nlp.translator.scoring import score
-from nlp.translator.translation import Together
 
 LETTERS = Tokenizer.train([" abcdefgh"], kind="characters")
 TASKS: dict[str, Callable[[str], str]] = {
@@ -270,6 +270,7 @@ def test_forbidden_words_are_not_written_in_whatever_form_they_are_given() -> No
         ({"batch_size": 0}, "batch_size"),
         ({"prefixes": ["one"]}, "more texts than prefixes"),
         ({"n_best": 9}, "at most 5"),
+        ({"copy_words": "["}, r"copy_words is '\[', which is no regular expression"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(options: dict[str, Any], told: str) -> None:
@@ -277,14 +278,9 @@ def test_what_cannot_be_asked_for_is_refused(options: dict[str, Any], told: str)
         list(translate(build(), SOURCES, **options))
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-def test_alignments_are_of_the_right_words_whichever_way_a_source_is_read(
-    reverse: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The decoder is made to look where a certain piece stands in what it was given."""
-    model = opinionated(reverse_source=reverse)
-    pieces = torch.tensor(PIECES.encode(" horse"))
-    begin = torch.zeros(())
+def looking_at(model: Translator, word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes a model look where a word's pieces stand in what it was given, and nowhere else."""
+    begin, pieces = torch.zeros(()), torch.tensor(model.texts.source.encode(word))
 
     def encode(source: Tensor, mask: Tensor) -> Any:
         nonlocal begin
@@ -297,6 +293,15 @@ def test_alignments_are_of_the_right_words_whichever_way_a_source_is_read(
 
     monkeypatch.setattr(model, "encode", encode)
     monkeypatch.setattr(model.decoder.attention, "forward", look)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_alignments_are_of_the_right_words_whichever_way_a_source_is_read(
+    reverse: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decoder is made to look where a certain piece stands in what it was given."""
+    model = opinionated(reverse_source=reverse)
+    looking_at(model, " horse", monkeypatch)
     texts = ["The old horse slept here", "My horse", "horse of the two old farmers"]
     for text in texts:
         (found,) = translate(model, [text], strategy=Beam(2), max_length=6)
@@ -305,6 +310,95 @@ def test_alignments_are_of_the_right_words_whichever_way_a_source_is_read(
         assert {words[word] for word, _ in found.alignment} == {"horse"}
         (given,) = score(model, [(text, "Ga horse .")])
         assert given.alignment == [(words.index("horse"), word) for word in range(3)]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_bytes_that_are_no_text_are_source_words(
+    reverse: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that writes `horse` and the first byte of an é, and looks at `Zoë`."""
+    pieces = Tokenizer.train(["horse Zoë " * 9], vocabulary_size=266)
+    model = opinionated(pieces, pieces, reverse_source=reverse, target_form="NFD")
+    (horse,), broken = pieces.encode(" horse"), pieces.encode("é")[0]
+    looking_at(model, " Zoë", monkeypatch)
+    options: dict[str, Any] = {"strategy": Beam(2), "n_best": 2, "max_length": 3}
+    forced = [" horse", "horse horse"]
+    with torch.no_grad():
+        model.decoder.output_bias[[broken, horse]] += torch.tensor([50.0, 40.0])
+    sources = ["The horse Zoë", "Zoë"]
+    whole = translate(model, sources, prefixes=forced, copy_unknown=False, **options)
+    for plain, found, words in zip(
+        whole,
+        translate(model, sources, prefixes=forced, **options),
+        ("horse", "horse horse"),
+        strict=True,
+    ):
+        assert plain.text.startswith(words + "\ufffd")
+        assert plain.copied == ()
+        assert found.text.startswith(words + "Zoe\u0308")  # in the form in which it writes
+        (copy,) = found.copied
+        assert found.text[copy.start : copy.end] == "Zoe\u0308"
+        assert found.source[slice(*found.source_words[copy.source_word])] == "Zoë"
+        assert set(copy.written) == {"\ufffd"}
+        # What scores, attention and words told of the bytes, they tell of the word.
+        for name in ("score", "log_probability", "finished", "source_words"):
+            assert getattr(found, name) == getattr(plain, name)
+        one, other = (
+            sum(piece.log_probability for piece in each.pieces) for each in (found, plain)
+        )
+        assert one == pytest.approx(other)
+        assert found.attention is not None
+        assert found.attention.shape == (len(found.words), len(found.source_words))
+        assert len(found.word_probabilities) == len(found.words)
+        assert {word for word, _ in found.alignment} == {copy.source_word}
+        assert len(found.others) == 1
+        assert ("\ufffd" in plain.others[0].text) == bool(found.others[0].copied)
+    (given,) = score(model, [("Zoë", "horse \ufffd")])  # what is given is left as it is
+    assert given.text == "horse \ufffd"
+    blind = opinionated(pieces, pieces, attention="none")
+    with torch.no_grad():
+        blind.decoder.output_bias[broken] += 50
+    assert next(translate(blind, ["Zoë"], **options)).text == "\ufffd" * 3
+
+
+def test_numbers_that_were_never_read_are_copied() -> None:
+    """It has learned to copy texts with the numbers 10 to 14 in them, and is given 15 to 19."""
+    signs = "一二三四五六"
+    pieces = Tokenizer.train([f" {signs}0123456789"], kind="characters")
+    model, chance = build(pieces, pieces, decoder_layers=2).train(), random.Random(0)
+    optimizer = torch.optim.AdamW(model.parameters())
+
+    def sentences(digits: str, count: int) -> list[str]:
+        texts = [chance.choices(signs, k=chance.randint(2, 4)) for _ in range(count)]
+        for words in texts:
+            words[chance.randrange(len(words))] = f"1{chance.choice(digits)}"
+        return ["".join(words) for words in texts]
+
+    for step in range(300):
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-2 * min(1, (step + 1) / 50) * (1 - step / 300)
+        rows = model.texts.encode(sentences("01234", 64))
+        model.loss(model.batch(rows, rows)).mean.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()
+    known, new = sentences("01234", 100), sentences("56789", 100)
+    plain = [*translate(model, new)]
+    found = [*translate(model, new, copy_words=r"\d+")]
+    assert sum(one.text == one.source for one in plain) < 5
+    assert sum(one.text == one.source for one in found) > 60
+    for one, before in zip(found, plain, strict=True):
+        assert one.log_probability == before.log_probability
+        for copy in one.copied:
+            word = one.words.index((copy.start, copy.end))
+            assert (copy.source_word, word) in one.alignment
+            assert one.text[copy.start : copy.end] in one.source
+            assert copy.written in before.text
+    again = [*translate(model, known, copy_words=r"\d+")]
+    assert [one.text for one in again] == [one.text for one in translate(model, known)]
+    (forced,) = translate(model, ["一18"], prefixes=["12"], copy_words=r"\d+")
+    assert forced.text.startswith("12")
 
 
 def test_a_word_is_as_probable_as_all_its_pieces() -> None:

@@ -14,7 +14,7 @@ from corpora.errors import UsageError, check_positive
 from corpora.reader import Source
 from nlp.classifier.evaluation import evaluate_texts, measure
 from nlp.classifier.model import KIND, ClassBatch, Classifier, Config
-from nlp.core import checkpoint, curves
+from nlp.core import checkpoint
 from nlp.core.batching import Buckets
 from nlp.core.classes.bag_of_words import BagOfWords
 from nlp.core.classes.class_scores import SUMMARY_COLUMNS, ClassEvaluation, require
@@ -30,7 +30,6 @@ from nlp.core.classes.labelled_texts import (
 )
 from nlp.core.device import Precision
 from nlp.core.events import Event
-from nlp.core.model_card import write_card
 from nlp.core.optimization import OptimizerKind, ScheduleKind
 from nlp.core.pooling import Pooling
 from nlp.core.recipe import Recipe
@@ -215,10 +214,7 @@ def _run(run: Run) -> Trained:
             )
             baseline = bag.fit(parts.train, parts.validation).measure(parts.test)
     trained = Trained(model, outcome, test, baseline)
-    if arguments["plot"]:
-        curves.draw(run.path)
-    write_card(
-        run.path,
+    run.finish(
         title="Classifier",
         about=(
             f"Tells apart {listed(model.config.labels)}. {checkpoint.parameter_count(model):,} "
@@ -228,7 +224,6 @@ def _run(run: Run) -> Trained:
         ),
         columns=SUMMARY_COLUMNS,
         results={name: found.summary() for name, found in trained.results().items()},
-        arguments=arguments,
     )
     return trained
 

@@ -5,7 +5,7 @@
         if not run.resumed:
             _check(run.arguments)       # refuses, and fills in defaults
         with run.started():             # from here on the folder is this run's
-            return _run(run)
+            return _run(run)            # and ends with run.finish(...)
 
 Whatever can be refused is refused before the folder is touched, and a run that fails before its
 first checkpoint leaves the folder as it was.
@@ -25,6 +25,7 @@ from corpora.errors import UsageError, check_positive
 from nlp.core import checkpoint, curves
 from nlp.core.device import choose_device
 from nlp.core.events import Event, Remark
+from nlp.core.model_card import write_card
 from nlp.core.recipe import Recipe
 from nlp.core.run_folder import RunFolder
 
@@ -101,6 +102,27 @@ class Run:
         where = choose_device(self.arguments["device"])
         self.tell(f"{name} of {checkpoint.parameter_count(model):,} parameters, on {where}")
         model.to(where)
+
+    def finish(
+        self,
+        *,
+        title: str,
+        about: str,
+        columns: Sequence[str],
+        results: Mapping[str, Sequence[float | None]],
+    ) -> None:
+        """Writes the model's card, see `nlp.core.model_card.write_card`, and draws the curves of
+        its losses where `plot` asks for them."""
+        if self.arguments["plot"]:
+            curves.draw(self.path)
+        write_card(
+            self.path,
+            title=title,
+            about=about,
+            columns=columns,
+            results=results,
+            arguments=self.arguments,
+        )
 
 
 def config_of(kind: type[Config], arguments: Mapping[str, Any], **known: Any) -> Config:

@@ -15,12 +15,11 @@ from corpora.annotated_splits import divide
 from corpora.errors import check_positive
 from corpora.reader import Source
 from corpora.tagged import Sentence
-from nlp.core import checkpoint, curves
+from nlp.core import checkpoint
 from nlp.core.batching import Buckets, of_like_length
 from nlp.core.contextual import Reader
 from nlp.core.device import Precision
 from nlp.core.events import Event
-from nlp.core.model_card import write_card
 from nlp.core.optimization import OptimizerKind, ScheduleKind
 from nlp.core.recipe import Recipe
 from nlp.core.recurrent import CellKind
@@ -174,13 +173,10 @@ def _run(run: Run) -> Trained:
         checkpoint.save_weights(model, run.path)
         if parts.test:
             result = evaluate_sentences(model, parts.test)
-    if arguments["plot"]:
-        curves.draw(run.path)
-        if result is not None:
-            rows = reliability(result.confidences, result.correct)
-            draw_reliability(run.path / RELIABILITY, rows)
-    write_card(
-        run.path,
+    if arguments["plot"] and result is not None:
+        rows = reliability(result.confidences, result.correct)
+        draw_reliability(run.path / RELIABILITY, rows)
+    run.finish(
         title="Tagger",
         about=(
             f"Finds {', '.join(model.config.labels)}. {checkpoint.parameter_count(model):,} "
@@ -189,7 +185,6 @@ def _run(run: Run) -> Trained:
         ),
         columns=RESULT_COLUMNS,
         results={} if result is None else result.rows(),
-        arguments=arguments,
     )
     return Trained(model, outcome, result)
 

@@ -13,11 +13,10 @@ import torch
 from corpora.annotated_splits import divide
 from corpora.errors import UsageError, check_choice, check_probability
 from corpora.pairs import Filters, Pair, filtered, read_pairs
-from nlp.core import checkpoint, curves, pretrained
+from nlp.core import checkpoint, pretrained
 from nlp.core.batching import Buckets, token_frequencies
 from nlp.core.device import Precision
 from nlp.core.events import Event
-from nlp.core.model_card import write_card
 from nlp.core.optimization import OptimizerKind, ScheduleKind
 from nlp.core.recipe import Recipe
 from nlp.core.recurrent import CellKind
@@ -209,10 +208,7 @@ def _run(run: Run) -> Trained:
     result = None
     if outcome.ended != "interrupted" and parts.test:
         result = score_pairs(model, parts.test)
-    if arguments["plot"]:
-        curves.draw(run.path)
-    write_card(
-        run.path,
+    run.finish(
         title="Translator",
         about=(
             f"A {model.config.cell} translator of {checkpoint.parameter_count(model):,} "
@@ -221,7 +217,6 @@ def _run(run: Run) -> Trained:
         ),
         columns=RESULT_COLUMNS,
         results={} if result is None else {"this model": result_row(result)},
-        arguments=arguments,
     )
     return Trained(model, outcome, result)
 

@@ -2,13 +2,15 @@
 
 Texts are read many at a time, those of about the same length together, and searched as one batch;
 which texts share a batch changes nothing. What has no visible character translates to nothing.
+What the model cannot write is brought over from the source, see `nlp.core.translation.copies`.
 """
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -22,7 +24,9 @@ from nlp.core.search.beam import Conditioned, Hypothesis, search
 from nlp.core.search.constraints import Constraints
 from nlp.core.strategies import Beam, Greedy, Sampling
 from nlp.core.translation.alignment import Link, Place, hard_alignment, merge_pieces, word_pieces
-from nlp.core.translation.texts import Texts, normalized
+from nlp.core.translation.copies import UNKNOWN, Copy, place_copies
+from nlp.core.translation.texts import Normalization, Texts, normalized
+from nlp.translator.ensemble import Together
 
 AT_ONCE = 1024  # texts that are sorted by length before they are translated
 
@@ -44,7 +48,7 @@ class Model(Protocol):
 
 
 class Piece(NamedTuple):
-    """A piece of a translation, as the model wrote it."""
+    """A piece of a translation, as the model wrote it; or all that a source word now stands for."""
 
     start: int  # characters of the translation's text
     end: int
@@ -63,6 +67,7 @@ class Translation:
     pieces: tuple[Piece, ...] = ()
     source_places: tuple[Place, ...] = ()  # of the source's pieces: characters
     piece_weights: np.ndarray | None = None  # [pieces, source pieces] of the attention
+    copied: tuple[Copy, ...] = ()  # source words that stand for what the model wrote
     others: tuple[Translation, ...] = ()  # where several were asked for, the next best
 
     @cached_property
@@ -101,6 +106,48 @@ class Translation:
         own = [sum(self.pieces[n].log_probability for n in numbers) for numbers in self._target[1]]
         return np.exp(own).tolist()
 
+    def with_copies(
+        self,
+        *,
+        unknown: bool,
+        like: re.Pattern[str] | None = None,
+        kept: int = 0,
+        form: Normalization = "none",
+    ) -> Translation:
+        """The same with source words in it, and in the others, as
+        `nlp.core.translation.copies.place_copies` puts them; in this form of Unicode.
+
+        Scores stay those of what the model wrote. A source word has the attention and the
+        probability of what it stands for.
+
+        Raises:
+            UsageError: words like these are to be copied, and the model has no attention.
+        """
+        options: dict[str, Any] = {"unknown": unknown, "like": like, "kept": kept}
+        others = tuple(one.with_copies(**options, form=form) for one in self.others)
+        weights, found = self.piece_weights, replace(self, others=others)
+        if like is not None and self.pieces and weights is None:
+            raise UsageError("a model without attention has no words to copy: leave out copy_words")
+        if weights is None or not (like or (unknown and UNKNOWN in self.text)):
+            return found
+        text, copied, places, groups = place_copies(
+            self.text,
+            [(piece.start, piece.end) for piece in self.pieces],
+            merge_pieces(weights, self._source[1], [[row] for row in range(len(weights))]),
+            [normalized(self.source[start:end], form) for start, end in self.source_words],
+            **options,
+        )
+        if not copied:
+            return found
+        nats = [sum(self.pieces[number].log_probability for number in group) for group in groups]
+        return replace(
+            found,
+            text=text,
+            copied=tuple(copied),
+            pieces=tuple(Piece(*place, own) for place, own in zip(places, nats, strict=True)),
+            piece_weights=np.stack([weights[group].mean(0) for group in groups]),
+        )
+
 
 def translate(
     model: Model,
@@ -116,6 +163,8 @@ def translate(
     seed: int = 0,
     others: Sequence[Model] = (),
     precision: Precision = "float32",
+    copy_unknown: bool = True,
+    copy_words: str | None = None,
 ) -> Iterator[Translation]:
     """The translation of each text.
 
@@ -134,13 +183,20 @@ def translate(
             has it (auto finds out), a CPU is several times as fast; log-probabilities are then
             some hundredths of a nat off, and where two words are about as likely, which one is
             taken may depend on which texts are in a batch.
+        copy_unknown: where a model with attention has written bytes that are no text, U+FFFD, the
+            source word stands that it looked at most.
+        copy_words: a regular expression. A whole word of the translation that it matches and that
+            the source has not, such as a number, becomes the source word that was looked at most,
+            where it matches that, too. A prefix stays. `Translation.copied` tells what was done.
 
     Raises:
-        UsageError: a count below 1, or models that do not fit each other.
+        UsageError: a count below 1, models that do not fit each other, or words to be copied by
+            what is no regular expression or by a model without attention.
     """
     check_positive(n_best=n_best, batch_size=batch_size)
     if max_length is not None:
         check_positive(max_length=max_length)
+    like = _pattern(copy_words)
     dtype = choose_precision(precision, model.device)
     models = [one.eval().to_search_in(dtype) for one in (model, *others)]
     for other in others:
@@ -179,9 +235,25 @@ def translate(
             )
             found.update(zip(numbers, answers, strict=True))
         for number, text in enumerate(window):
-            yield told(model, text, rows[0][number], found.get(number, []))
+            answer = told(model, text, rows[0][number], found.get(number, []))
+            yield answer.with_copies(
+                unknown=copy_unknown,
+                like=like,
+                kept=len(forced[number]),
+                form=model.texts.target_form,
+            )
     if prefixes is not None and next(begun, None) is not None:
         raise UsageError("there are more prefixes than texts: give one for each text")
+
+
+def _pattern(copy_words: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if copy_words is None else re.compile(copy_words)
+    except (re.error, OverflowError) as error:
+        raise UsageError(
+            f"copy_words is {copy_words!r}, which is no regular expression ({error}): "
+            r"expected one such as \d.*"
+        ) from error
 
 
 @torch.inference_mode()
@@ -238,58 +310,3 @@ def _one(model: Model, text: str, places: list[Place], found: Hypothesis) -> dic
             None if found.attention is None else found.attention[:, : len(places)].numpy()
         ),
     }
-
-
-class Together:
-    """Several models before the same sources: the mean of their probabilities.
-
-    A state is those of all, one after the other.
-
-    Args:
-        alike: of each, whether it reads the sources in the same positions as the first.
-    """
-
-    def __init__(self, readings: Sequence[Any], alike: Sequence[bool]) -> None:
-        self.readings, self.alike = list(readings), alike
-        first = self.readings[0]
-        self.sources, self.device = first.sources, first.device
-        self.vocabulary_size = first.vocabulary_size
-        self.source_mask = first.source_mask
-        self._parts: list[int] = []
-
-    def start(self, width: int) -> tuple[torch.Tensor, ...]:
-        states = [reading.start(width) for reading in self.readings]
-        self._parts = [len(state) for state in states]
-        return tuple(itertools.chain(*states))
-
-    def _split(self, state: tuple[torch.Tensor, ...]) -> list[tuple[torch.Tensor, ...]]:
-        ends = list(itertools.accumulate(self._parts))
-        return [state[end - own : end] for end, own in zip(ends, self._parts, strict=True)]
-
-    def step(
-        self, token: torch.Tensor, state: tuple[torch.Tensor, ...]
-    ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-        answers = [
-            reading.step(token, own)
-            for reading, own in zip(self.readings, self._split(state), strict=True)
-        ]
-        chances = torch.stack([logits.float().log_softmax(1) for logits, _ in answers])
-        mean = chances.logsumexp(0) - np.log(len(answers))
-        return mean, tuple(itertools.chain(*(own for _, own in answers)))
-
-    def keep(self, sources: torch.Tensor) -> Together:
-        kept = Together([reading.keep(sources) for reading in self.readings], self.alike)
-        kept._parts = self._parts
-        return kept
-
-    def attention(self, state: tuple[torch.Tensor, ...]) -> torch.Tensor | None:
-        """The mean of those models' that have one and read the sources as the first does."""
-        weights = [
-            reading.attention(own)
-            for reading, own, alike in zip(
-                self.readings, self._split(state), self.alike, strict=True
-            )
-            if alike
-        ]
-        known = [one for one in weights if one is not None]
-        return torch.stack(known).mean(0) if known else None

@@ -34,7 +34,6 @@ Place = tuple[int, int]  # [start, end) in characters
 Link = tuple[int, int]  # numbers of a source word and a target word, from 0
 AlignmentKind = Literal["argmax", "mutual", "all"]
 
-UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _LINK = re.compile("([0-9]+)([-p?])([0-9]+)")
 
 
@@ -169,62 +168,3 @@ def alignment_error_rate(found: Sequence[Collection[Link]], gold: Sequence[Links
         agreed += len(links & sure) + len(links & possible)
         total += len(links) + len(sure)
     return 1 - agreed / total if total else 0.0
-
-
-class Copies(NamedTuple):
-    """A translation in which source words stand where pieces were unknown."""
-
-    text: str
-    words: list[Place]
-    weights: np.ndarray  # [words, source words]
-    links: list[Link]  # of what was copied: source word, word of this text
-
-
-def place_copies(
-    text: str,
-    words: Sequence[Place],
-    weights: np.ndarray,
-    source: str,
-    source_words: Sequence[Place],
-    *,
-    marker: str = UNKNOWN,
-) -> Copies:
-    """Replaces each unknown piece of a translation by the source word it looked at most.
-
-    So Jean et al. (2015) and Luong, Sutskever et al. (2015) bring over names. Markers in a row are
-    one piece; one that looked at no word stays. The new text is cut into words anew, since `<unk>`
-    was three words and `caf` is none once its `é` is there; weights follow the characters.
-
-    Args:
-        words, weights: of `text`; weights `[words, source words]`.
-    """
-    owners = [-1] * len(text)  # of each character, the row of its word
-    for number, (start, end) in enumerate(words):
-        owners[start:end] = [number] * (end - start)
-    rows = list(weights)
-    pieces: list[str] = []
-    owned: list[int] = []  # the same of the new text
-    copied: list[tuple[int, int]] = []  # source word, where it stands
-    at = 0
-    for unknown in re.finditer(f"(?:{re.escape(marker)})+", text):
-        inside = sorted({*owners[unknown.start() : unknown.end()]} - {-1})
-        looked = weights[inside].sum(0) / max(len(inside), 1)
-        if not looked.any():
-            continue
-        best = int(looked.argmax())
-        start, end = source_words[best]
-        pieces += text[at : unknown.start()], source[start:end]
-        owned += owners[at : unknown.start()]
-        copied.append((best, len(owned)))
-        owned += [len(rows)] * (end - start)
-        rows.append(looked)
-        at = unknown.end()
-    text = "".join([*pieces, text[at:]])
-    owned += owners[at:]
-    places = words_of(text)
-    merged = np.zeros((len(places), weights.shape[1]), np.float32)
-    for number, (start, end) in enumerate(places):
-        mine = {*owned[start:end]} - {-1}
-        merged[number] = sum(rows[owner] for owner in mine) / max(len(mine), 1)
-    ends = [end for _, end in places]
-    return Copies(text, places, merged, [(word, bisect_right(ends, at)) for word, at in copied])
