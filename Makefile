@@ -50,6 +50,8 @@ bench: $(READY)  ## side by side with the peers; UNROLLED_DATA names the folder 
 	$(BIN)/python -m bench.translation quality
 	$(BIN)/python -m bench.translation speed
 	$(BIN)/python -m bench.translation page
+	$(BIN)/python -m bench.gpt2
+	$(BIN)/python -m bench.zero_shot
 
 gpu-check:  ## what a GPU should show, in the Python at hand: PYTHON=python3
 	PYTHONPATH=. $(PYTHON) -m bench.gpu_check

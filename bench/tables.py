@@ -163,10 +163,31 @@ def embeddings(results: dict[str, Any]) -> list[str]:
     return [*markdown(title, headings, rows), told, ""]
 
 
+def gpt2(results: dict[str, Any]) -> list[str]:
+    rows = []
+    for row in results["rows"]:
+        ours, peer = row["ours"], row.get("transformers")
+        rows.append(
+            (
+                f"{row['precision']}, batch {row['batch']}",
+                f"{ours['tokens_per_second']:.0f}",
+                f"{peer['tokens_per_second']:.0f}" if peer else "",
+                f"**{row['times_as_fast']:.2f}x**" if peer else "",
+                f"{row['prefill_times_as_fast']:.2f}x" if peer else "",
+                f"{ours['peak_mb']:,}{' / ' + format(peer['peak_mb'], ',') if peer else ''} MB",
+            )
+        )
+    headings = ["", "Unrolled, tokens/s", "transformers", "", "prompt alone", "memory"]
+    title = (
+        f"GPT-2, 124 million weights: {results['prompt']} tokens read, {results['tokens']} written"
+    )
+    return markdown(title, headings, rows)
+
+
 def main() -> None:
     parts: list[str] = []
     machine: dict[str, Any] = {}
-    tables = (language_model, sampling, shakespeare, wikitext2, tokenizer, embeddings)
+    tables = (language_model, sampling, shakespeare, wikitext2, tokenizer, embeddings, gpt2)
     for table in tables:
         results = read(table.__name__)
         if results is not None:

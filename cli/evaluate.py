@@ -27,23 +27,54 @@ READING = {
     "classifier": ("text_column", "label_column", "separator"),
     "language-model": ("text_column", "document"),
     "translator": ("source_column", "target_column"),
+    "captioner": ("image_column", "caption_column"),
 }
 # Those that say how it is measured.
-MEASURING = {"translator": ("beam_size", "length_penalty", "tokenize", "bootstrap", "against")}
-TRANSLATORS = "Translators"  # a panel of --help
+MEASURING = {
+    "translator": ("beam_size", "length_penalty", "tokenize", "bootstrap", "against"),
+    "captioner": ("beam_size", "length_penalty", "bootstrap"),
+}
+WRITERS, TASKS = "Translators and captioners", "Zero-shot tasks"  # panels of --help
 SHOWN, KEPT = 10, 50  # errors; how many evaluations keep
 
 
 def evaluate(
     model: inputs.ModelFolder,
     data: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Annotated text of the form that the model was trained on: files, folders, globs, "
-            "- for stdin, hf:NAME. For translators a source of pairs, or two aligned files.",
+            "- for stdin, hf:NAME. For translators a source of pairs, or two aligned files. For "
+            "captioners the captions, then the folder of the pictures if it is elsewhere. For a "
+            "--task a file in its public set's layout, hf for that set, hf:NAME for another.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    task: Annotated[
+        str | None,
+        option(
+            "Language models: language-modelling, cbt, lambada, winograd, reading, summarization, "
+            "translation, questions or all. Without data on our own few examples.",
+            TASKS,
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="Examples at most.", min=1, show_default="all", rich_help_panel=TASKS),
+    ] = None,
+    set_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="An option of the task, as NAME=VALUE; again for more.",
+            show_default=False,
+            rich_help_panel=TASKS,
+        ),
+    ] = None,
+    details: Annotated[
+        Path | None,
+        option("Write every example with its answer to this file, as JSON Lines.", TASKS),
+    ] = None,
     split: Annotated[
         str | None, option("The split of the data, where it has its own.", DATA, "all of it")
     ] = None,
@@ -77,19 +108,32 @@ def evaluate(
     target_column: Annotated[
         str | None, option("Translators: that of their translations.", DATA, "target")
     ] = None,
+    image_column: Annotated[
+        str | None, option("Captioners: the column that names the picture.", DATA, "found out")
+    ] = None,
+    caption_column: Annotated[
+        str | None, option("Captioners: that of its caption.", DATA, "found out")
+    ] = None,
     encoding_errors: inputs.EncodingErrors = "strict",
     beam_size: Annotated[
         int | None,
         typer.Option(
-            help="Beginnings that are kept.", min=1, show_default="5", rich_help_panel=TRANSLATORS
+            help="Beginnings that are kept.",
+            min=1,
+            show_default="5, of captions 3",
+            rich_help_panel=WRITERS,
         ),
     ] = None,
     length_penalty: Annotated[
-        float | None, option("0 prefers short translations.", TRANSLATORS, "1.0")
+        float | None, option("0 prefers short texts.", WRITERS, "1.0")
     ] = None,
     tokenize: Annotated[
         str | None,
-        option("How BLEU finds words, by sacreBLEU's name: 13a, zh, char...", TRANSLATORS, "13a"),
+        option(
+            "Translators: how BLEU finds words, by sacreBLEU's name: 13a, zh, char...",
+            WRITERS,
+            "13a",
+        ),
     ] = None,
     bootstrap: Annotated[
         int | None,
@@ -97,19 +141,20 @@ def evaluate(
             help="Resampled corpora that tell how far scores may be trusted; 1000 are usual.",
             min=2,
             show_default="none",
-            rich_help_panel=TRANSLATORS,
+            rich_help_panel=WRITERS,
         ),
     ] = None,
     against: Annotated[
         str | None,
         option(
-            "Another translator, or a file of its translations: is it worse?", TRANSLATORS, "no"
+            "Translators: another one, or a file of its translations: is it worse?", WRITERS, "no"
         ),
     ] = None,
     errors: Annotated[
         int,
         typer.Option(
-            help="The surest errors to show; of translations the worst, and as many of the best.",
+            help="The surest errors to show; of what was written the worst, and as many of the "
+            "best.",
             min=0,
             max=KEPT,
         ),
@@ -121,7 +166,8 @@ def evaluate(
     device: inputs.Device = "auto",
     as_json: inputs.AsJson = False,
 ) -> None:
-    """Measure a tagger, classifier, translator or language model on data that it has not seen.
+    """Measure a model on data that it has not seen: tagger, classifier, translator, captioner or
+    language model.
 
     \b
     Examples:
@@ -129,12 +175,25 @@ def evaluate(
         unrolled evaluate classifier reviews.csv --text-column review --json
         unrolled evaluate my-model novel.txt
         unrolled evaluate my-translator test.en test.de --against my-other
+        unrolled evaluate my-captioner test.csv photos --bootstrap 1000
+        unrolled evaluate gpt2 hf --task lambada --limit 500
     """
     arguments = dict(locals())
+    if task is not None:
+        from cli import zero_shot
+
+        _refuse(arguments, "--task")
+        taken = ("task", "limit", "set_options", "details", "device", "as_json")
+        zero_shot.evaluate(model, data, **{name: arguments[name] for name in taken})
+        return
+    if not data:
+        raise UsageError("no data was named: name files to evaluate on, or a --task")
+    if wrong := [name for name in ("limit", "set_options", "details") if arguments[name]]:
+        raise UsageError(f"--{wrong[0].removesuffix('_options')} is for a --task: name one")
     kind = _kind(model)
     reading = _reading(kind, arguments)
     if plot is not None:
-        if kind in ("language-model", "translator"):
+        if kind not in ("tagger", "classifier"):
             raise UsageError(f"--plot is for confidences: those of a {kind} are not measured")
         from nlp.core.curves import require
 
@@ -144,6 +203,14 @@ def evaluate(
 
         names = (*MEASURING[kind], "errors", "device", "as_json")
         translator_evaluation.evaluate(
+            model, data, reading, **{name: arguments[name] for name in names}
+        )
+        return
+    if kind == "captioner":
+        from cli import captioner_evaluation
+
+        names = (*MEASURING[kind], "errors", "device", "as_json")
+        captioner_evaluation.evaluate(
             model, data, reading, **{name: arguments[name] for name in names}
         )
         return
@@ -189,8 +256,8 @@ def _kind(model: str) -> str:
     kind = inputs.kind_of(model) or "tagger"
     if kind not in READING:
         raise UsageError(
-            f"{folder} holds {kind}: `evaluate` takes a tagger, classifier, translator or language "
-            "model"
+            f"{folder} holds {kind}: `evaluate` takes a tagger, classifier, translator, captioner "
+            "or language model"
             + ("; for word vectors there is `unrolled words evaluate`" * (kind == "embeddings"))
         )
     checkpoint.read_config(folder, kind)  # tells what is missing or damaged
@@ -209,6 +276,15 @@ def _reading(kind: str, arguments: dict[str, Any]) -> dict[str, Any]:
         )
     always = ("split", "encoding_errors")
     return {name: arguments[name] for name in (*sorted(given & set(READING[kind])), *always)}
+
+
+def _refuse(arguments: dict[str, Any], chosen: str) -> None:
+    """Raises for options of reading and measuring, which `chosen` takes none of."""
+    names = [name for known in (*READING.values(), *MEASURING.values()) for name in known]
+    given = [name for name in (*names, "split", "plot") if arguments[name] is not None]
+    if given:
+        listed = f"--{given[0].replace('_', '-')}"
+        raise UsageError(f"{chosen} takes no {listed}: leave it out")
 
 
 def _tell(facts: dict[str, Any], *, as_json: bool) -> None:

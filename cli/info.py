@@ -21,7 +21,8 @@ EXTRAS = {
     "umap": ["umap-learn"],
     "vision": ["pillow"],
     "languages": ["py3langid"],
-    "eval": ["scikit-learn"],
+    "eval": ["rouge-score", "scikit-learn"],
+    "pretrained": ["gguf", "transformers"],
 }
 
 

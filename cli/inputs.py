@@ -15,7 +15,6 @@ from corpora.errors import UsageError
 if TYPE_CHECKING:
     from corpora.passage import Passage
     from nlp.core.tokenizer import Tokenizer
-    from nlp.language_model import LanguageModel
 
 BUNDLED = "wikipedia-sample"
 ARRIVING = 1 << 16  # bytes of standard input that are taken at once
@@ -106,6 +105,13 @@ ClipNorm = Annotated[float, option("Longest gradient; 0 for any.", OPTIMISATION)
 Accumulate = Annotated[int, option("Batches per optimizer step.", OPTIMISATION)]
 Seed = Annotated[int, option("The same seed gives the same model.")]
 Precision = Annotated[str, option("auto, float32 or bfloat16 for matrix products.")]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="auto, float32 or bfloat16; of a GPT-2 on a CPU also int8 and int4 weights.",
+    ),
+]
 JsonEvents = Annotated[bool, typer.Option("--json", help="Print a line of JSON per event.")]
 
 
@@ -116,11 +122,13 @@ def open_tokenizer(path: Path) -> Tokenizer:
     return Tokenizer.load(path)
 
 
-def load_model(folder: str, device: str) -> tuple[LanguageModel, Tokenizer]:
-    """The language model of a folder or of the Hugging Face Hub, and its tokenizer."""
-    from nlp.language_model import LanguageModel
+def load_model(name: str, device: str, precision: str = "auto") -> tuple[Any, Any]:
+    """The language model of a folder or file or of the Hugging Face Hub, and its tokenizer."""
+    from nlp.core.language.loading import load
 
-    model = LanguageModel.from_pretrained(folder, device=device)
+    model = load(name, device, precision)
+    for remark in getattr(model, "remarks", ()):
+        typer.echo(remark, err=True)
     return model, model.text_tokenizer()
 
 

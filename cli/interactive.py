@@ -161,7 +161,7 @@ class Session:
     def _pieces(self, text: str, settings: dict[str, Any]) -> Iterator[str]:
         """The continuation of a text. Settings out of range are refused here, and nothing is
         computed before the first piece is asked for."""
-        from nlp.core.decoding import stream
+        from nlp.core.decoding import stop_ids, stream
 
         return stream(
             self.model,
@@ -171,7 +171,7 @@ class Session:
             seed=settings["seed"],
             stop=tuple(settings["stop"] or ()),
             tokenizer=self.tokenizer,
-            stop_ids=(self.tokenizer.end_of_text,),
+            stop_ids=stop_ids(self.model),
         )
 
 

@@ -17,11 +17,13 @@ import typer
 
 from cli import (
     classifier,
+    download,
     embeddings,
     evaluate,
     info,
     sample,
     score,
+    summarize,
     tagger,
     tokenize,
     train,
@@ -62,8 +64,10 @@ app.command("score")(score.score)
 app.command("tag")(tagger.tag)
 app.command("classify")(classifier.classify)
 app.command("translate")(translate.translate)
+app.command("summarize")(summarize.summarize)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(words.app, name="words")
+app.command("download")(download.download)
 app.command("info")(info.info)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.inputs import MAX_TOKENS, TEMPERATURE, load_model
+from cli.inputs import MAX_TOKENS, TEMPERATURE, Weights, load_model
 from cli.interactive import Session, write
 from corpora.errors import UsageError
 
@@ -69,6 +69,7 @@ def sample(
         bool, typer.Option("--interactive", "-i", help="Continue what you type, again and again.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Weights = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a sample.")] = False,
 ) -> None:
     """Write text with a language model.
@@ -95,7 +96,7 @@ def sample(
                 "--interactive continues one text, which you type: leave it out, or "
                 f"{', '.join(given)}."
             )
-    loaded, tokenizer = load_model(model, device)
+    loaded, tokenizer = load_model(model, device, precision)
     if interactive:
         settings = {"max_tokens": max_tokens, "seed": seed, "stop": stop}
         session = Session(loaded, tokenizer, strategy, settings, prompt)
@@ -108,22 +109,20 @@ def sample(
         from corpora import read
 
         prompt = "".join(passage.text for passage in read("-")).removesuffix("\n")
+    from nlp.core.decoding import generate, stop_ids, stream
+
     writing: dict[str, Any] = {
         "strategy": strategy,
         "tokenizer": tokenizer,
         "max_tokens": max_tokens,
         "seed": seed,
         "stop": tuple(stop or ()),
-        "stop_ids": (tokenizer.end_of_text,),
+        "stop_ids": stop_ids(loaded),
     }
     ids = tokenizer.encode(prompt, allowed_special="all")
     if samples == 1 and not as_json:
-        from nlp.core.decoding import stream
-
         write(prompt, stream(loaded, ids, **writing))
         return
-    from nlp.core.decoding import generate
-
     for number, generation in enumerate(generate(loaded, ids, samples=samples, **writing), 1):
         if as_json:
             answer = {"prompt": prompt, **dataclasses.asdict(generation)}

@@ -33,9 +33,20 @@ def train_lm(
     kind: Annotated[str, option("Tokens to learn: bpe, characters or bytes.", DATA)] = "bpe",
     vocabulary_size: Annotated[int, option("BPE tokens to learn.", DATA)] = 4096,
     pattern: Annotated[str, option("How BPE cuts text beforehand: gpt2 or gpt4.", DATA)] = "gpt2",
+    model: Annotated[
+        str,
+        option(
+            "recurrent, or gpt2: a transformer, which has layers, a hidden size, heads and one "
+            "dropout.",
+            MODEL,
+        ),
+    ] = "recurrent",
     cell: inputs.Cell = "lstm",
     layers: inputs.Layers = 1,
     hidden_size: inputs.HiddenSize = 512,
+    heads: Annotated[
+        int | None, option("Heads of attention of a gpt2.", MODEL, "one for 64 of the hidden size")
+    ] = None,
     embedding_size: Annotated[
         int | None, option("Features of a token.", MODEL, "the hidden size")
     ] = None,
@@ -59,10 +70,13 @@ def train_lm(
     patience: inputs.Patience = None,
     evaluate_every: inputs.EvaluateEvery = None,
     batch_size: Annotated[int, option("Streams of text side by side.", OPTIMISATION)] = 32,
-    window: Annotated[int, option("Tokens of each stream in a step.", OPTIMISATION)] = 32,
+    window: Annotated[
+        int | None,
+        option("Tokens of each stream in a step; a gpt2's context.", OPTIMISATION, "32; gpt2: 128"),
+    ] = None,
     optimizer: inputs.Optimizer = "adamw",
     learning_rate: Annotated[
-        float | None, option("At its highest.", OPTIMISATION, "what suits the cell")
+        float | None, option("At its highest.", OPTIMISATION, "what suits the network")
     ] = None,
     schedule: inputs.Schedule = "cosine",
     warmup_steps: inputs.WarmupSteps = 100,
@@ -80,12 +94,13 @@ def train_lm(
     precision: inputs.Precision = "auto",
     as_json: inputs.JsonEvents = False,
 ) -> None:
-    """Train a recurrent language model on your own text.
+    """Train a language model on your own text: recurrent, or a small GPT-2.
 
     \b
     Examples:
         unrolled train-lm book.txt --output my-model --minutes 5
         unrolled train-lm train.txt --validation valid.txt --test test.txt --layers 2
+        unrolled train-lm book.txt --output my-gpt2 --model gpt2 --layers 4 --hidden-size 256
         unrolled train-lm --output my-model --resume
     """
     arguments = dict(locals())

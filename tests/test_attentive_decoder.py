@@ -29,6 +29,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"attention": "general", "layers": 1, "cell": "gru", "coverage": True},
     {"attention": "additive", "layers": 2, "cell": "lstm", "input_feeding": True, "coverage": True},
     {"attention": "general", "layers": 2, "cell": "lstm", "tied": False, "layer_norm": True},
+    {"attention": "additive", "layers": 2, "cell": "lstm", "gate": True},
+    {"attention": "general", "layers": 1, "cell": "gru", "gate": True, "coverage": True},
 ]
 
 
@@ -145,6 +147,43 @@ def test_loss_and_gradient_are_those_of_the_plain_softmax(options: dict[str, Any
             torch.testing.assert_close(mine, theirs, msg=name)
 
 
-def test_without_attention_there_is_no_coverage() -> None:
+def test_the_gate_is_that_of_show_attend_and_tell() -> None:
+    """Xu et al. (2015): z_t = beta_t sum_i a_ti state_i, beta_t = sigmoid(f(h_t)), equation 4 to 6
+    for the weights, each number by hand."""
+    decoder = build(attention="additive", layers=1, gate=True)
+    source, tokens = memory(), ids()
+    hidden, weights = decoder(tokens, source)
+    looking, gate = decoder.attention, decoder.gate
+    assert looking is not None
+    assert gate is not None
+    vectors = decoder.embedding[tokens]
+    layer, _ = decoder.lower(vectors, decoder.start(source)[:2], mask=None)
+    for row, time in itertools.product(range(3), range(6)):
+        query, states = layer[row, time], source.states[row][source.mask[row]]
+        energies = [
+            looking.vector @ (looking.query(query) + looking.memory(state)).tanh()
+            for state in states
+        ]
+        exponents = torch.stack(energies).exp()
+        alpha = exponents / exponents.sum()
+        beta = 1 / (1 + (-(gate.weight[0] @ query + gate.bias[0])).exp())
+        read = beta * sum(a * state for a, state in zip(alpha, states, strict=True))
+        whole = torch.cat([query, read, vectors[row, time]])
+        expected = (decoder.combine.weight @ whole + decoder.combine.bias).tanh()
+        torch.testing.assert_close(hidden[row, time], expected)
+        torch.testing.assert_close(weights[row, time][source.mask[row]], alpha)
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_several_texts_of_a_source(options: dict[str, Any]) -> None:
+    decoder, sources = build(**options), torch.tensor([2, 0, 2])
+    together = decoder(ids(), memory(), sources).hidden
+    whole = memory()
+    repeated = Memory(*(part[sources] for part in whole))
+    torch.testing.assert_close(together, decoder(ids(), repeated).hidden)
+
+
+@pytest.mark.parametrize("option", ["coverage", "input_feeding", "gate"])
+def test_without_attention_there_is_none_of_its_options(option: str) -> None:
     with pytest.raises(UsageError, match="belong to attention"):
-        build(attention=None, coverage=True)
+        build(attention=None, **{option: True})

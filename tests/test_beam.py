@@ -201,13 +201,13 @@ class Language(nn.Module):
         self.recurrent = nn.GRU(6, 8, batch_first=True)
         self.dropout, self.output = nn.Dropout(0.5), nn.Linear(8, 6)
         nn.init.normal_(self.output.weight)
-        self.read: list[int] = []
+        self.lengths: list[int] = []
 
     def start(self, batch_size: int) -> tuple[Tensor, ...]:
         return (torch.zeros(batch_size, 8),)
 
     def forward(self, ids: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        self.read.append(ids.numel())
+        self.lengths.append(ids.numel())
         vectors = nn.functional.one_hot(ids, 6).float()
         hidden, last = self.recurrent(vectors, state[0].unsqueeze(0))
         return self.output(self.dropout(hidden)), (last.squeeze(0),)
@@ -221,7 +221,7 @@ class Language(nn.Module):
 def test_a_prompted_language_model_is_searched_as_it_is_decoded(prompt: list[int]):
     model = Language().train()
     for strategy in (Greedy(), Sampling(), Sampling(0.5, top_k=4)):
-        prompted = Prompted(model, prompt)
+        prompted = Prompted(model, [prompt])
         for seed in range(3):
             text = search(
                 prompted,
@@ -243,10 +243,10 @@ def test_a_prompted_language_model_is_searched_as_it_is_decoded(prompt: list[int
 
 def test_a_prompt_is_read_once_and_its_best_text_is_found():
     model, prompt = Language().eval(), [3, 2, 4]
-    prompted = Prompted(model, prompt)
+    prompted = Prompted(model, [prompt])
     beam = Beam(200, length_penalty=0, patience=math.inf)
     texts = search(prompted, beam, start_id=4, stop_id=STOP, max_tokens=3, n_best=200)[0]
-    assert model.read == [2, 200, 200, 200]
+    assert model.lengths == [2, 200, 200, 200]
     # All there is, so the probabilities add up to one.
     assert len(texts) == 1 + 5 + 25 + 125
     assert math.isclose(sum(math.exp(text.score) for text in texts), 1, rel_tol=1e-4)
@@ -300,10 +300,10 @@ def test_wrong_calls_are_refused(wrong: dict, complaint: str):
 
 def test_a_prompt_must_be_one():
     with pytest.raises(UsageError, match="empty"):
-        Prompted(Language(), [])
+        Prompted(Language(), [[]])
     with pytest.raises(UsageError, match="token 6"):
-        Prompted(Language(), [1, 6])
-    prompted = Prompted(Language(), [1])
+        Prompted(Language(), [[1, 6]])
+    prompted = Prompted(Language(), [[1]])
     with pytest.raises(UsageError, match="attention"):
         search(prompted, Beam(coverage_penalty=0.2), start_id=1, stop_id=0, max_tokens=3)
 

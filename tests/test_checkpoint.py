@@ -164,7 +164,7 @@ def test_a_config_that_is_none_of_ours_is_refused(
 
 def test_a_foreign_folder_is_refused(tmp_path: Path) -> None:
     assert "no model folder" in refusal(tmp_path)
-    (tmp_path / CONFIG).write_text('{"model_type": "gpt2", "vocab_size": 50257}')
+    (tmp_path / CONFIG).write_text('{"model_type": "bert", "vocab_size": 50257}')
     assert "not written by Unrolled" in refusal(tmp_path)
     (tmp_path / CONFIG).write_text("[]")
     assert "not written by Unrolled" in refusal(tmp_path)
@@ -191,11 +191,12 @@ def test_a_model_of_the_hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         asked.update(options, name=name)
         return str(saved)
 
+    monkeypatch.setattr("nlp.core.hub.files_of", lambda *wanted: [])
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     model = LanguageModel.from_pretrained("someone/their-model", device="cpu")
     assert model.config == build().config
     assert asked["name"] == "someone/their-model"
-    assert asked["allow_patterns"] == list(FILES)
+    assert asked["allow_patterns"] == list(checkpoint.HUB_FILES)
     assert {CONFIG, WEIGHTS, TOKENIZER, "words.tsv", "lexicon.json"} <= set(FILES)
 
 

@@ -53,14 +53,14 @@ class Recurrent(nn.Module):
         self.dropout = nn.Dropout(0.5)
         self.output = nn.Linear(16, vocabulary_size)
         nn.init.normal_(self.output.weight, std=1.0)
-        self.read = 0
+        self.tokens_read = 0
         self.rows: list[int] = []
 
     def start(self, batch_size: int) -> tuple[Tensor, ...]:
         return (torch.zeros(batch_size, 16, dtype=self.output.weight.dtype),)
 
     def forward(self, ids: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        self.read += ids.numel()
+        self.tokens_read += ids.numel()
         self.rows.append(ids.shape[0])
         hidden, last = self.recurrent(self.embedding(ids), state[0].unsqueeze(0))
         return self.output(self.dropout(hidden)), (last.squeeze(0),)
@@ -276,7 +276,7 @@ def test_the_prompt_is_read_once_and_finished_rows_cost_nothing(model: Recurrent
     # Each sample costs one step per token, but the last; its stop id is one token more.
     steps = sum(len(sample.ids) - (not sample.finished) for sample in samples)
     assert any(sample.finished for sample in samples)
-    assert model.read == 600 + steps
+    assert model.tokens_read == 600 + steps
     assert model.rows[0] == 1
     assert sorted(model.rows[3:], reverse=True) == model.rows[3:]
 

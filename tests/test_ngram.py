@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from corpora.errors import UsageError
-from nlp.core.ngram import SMOOTHINGS, NgramModel
+from nlp.core.language.ngram import SMOOTHINGS, NgramModel
 
 
 class Textbook:

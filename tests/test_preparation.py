@@ -10,7 +10,7 @@ import pytest
 
 from corpora.errors import UsageError
 from corpora.passage import count_words
-from nlp.core.preparation import Prepared, encode_whole, prepare
+from nlp.core.language.preparation import Prepared, encode_whole, prepare
 from nlp.core.tokenizer import Tokenizer
 
 TEXT = "take me to Mars, bake me a cake, take me to the moon and wake me soon.\n" * 40

@@ -374,7 +374,7 @@ def test_less_and_more_than_the_surest(run: Run) -> None:
         (["tag", "t", "--columns"], "no sentence"),
         (["tag", "t", "caf\udce9"], "not UTF-8"),
         (["tag"], "'model'"),
-        (["evaluate", "t"], "'data'"),
+        (["evaluate", "t"], "no data was named"),
         (["evaluate", "t", "missing.conll"], "missing.conll"),
         (["evaluate", "t", "prose.txt"], "prose.txt, line 2"),
         (["evaluate", "missing", "data.conll"], "no model folder missing"),

@@ -14,6 +14,9 @@ upper layers, the softmax. The upper layers know what was read before (Wu et al.
 their bottom layer, too). With `input_feeding` (Luong, Pham and Manning 2015) or `coverage`, each
 step needs the one before it, and training goes step by step.
 
+What is read may pass a gate (Xu et al. 2015, section 4.2.1): c_t = sigmoid(w . h_t + b) sum_i a_ti
+state_i, one number a step, with which a decoder says how much this word owes to the memory at all.
+
 Without attention it is the decoder of Sutskever, Vinyals and Le (2014): all that it knows of the
 source is the state in which it begins.
 """
@@ -31,6 +34,7 @@ from torch.nn import functional as F
 from corpora.errors import UsageError, check_positive
 from nlp.core.attention import Attention, AttentionKind, Keys
 from nlp.core.encoder import Memory
+from nlp.core.linear import linear
 from nlp.core.losses import Workspace, linear_cross_entropy
 from nlp.core.recurrent import CellKind, Recurrent, State, dropout, keep_mask
 
@@ -59,6 +63,8 @@ class AttentiveDecoder(nn.Module):
         attention: its kind, or None for none.
         input_feeding: what the output layer read is also the next step's input.
         coverage: see `nlp.core.attention.Attention`.
+        gate: what attention has read is scaled by a number from 0 to 1, which the lower layer's
+            output decides.
         tied: the output layer's weights are the embedding's (Press and Wolf 2017).
         layer_norm: normalises what each recurrent part puts out (Ba, Kiros and Hinton 2016).
         input_dropout, dropout, output_dropout: on the embedded tokens, between the layers and
@@ -79,6 +85,7 @@ class AttentiveDecoder(nn.Module):
         attention: AttentionKind | None = "general",
         input_feeding: bool = False,
         coverage: bool = False,
+        gate: bool = False,
         tied: bool = True,
         layer_norm: bool = False,
         input_dropout: float = 0.0,
@@ -88,8 +95,8 @@ class AttentiveDecoder(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(hidden_size=hidden_size, layers=layers)
-        if attention is None and (input_feeding or coverage):
-            raise UsageError("input feeding and coverage belong to attention: name its kind")
+        if attention is None and (input_feeding or coverage or gate):
+            raise UsageError("input feeding, coverage and gate belong to attention: name its kind")
         self.vocabulary_size, self.tied = vocabulary_size, tied
         self.input_dropout, self.dropout = input_dropout, dropout
         self.output_dropout, self.word_dropout = output_dropout, word_dropout
@@ -101,6 +108,7 @@ class AttentiveDecoder(nn.Module):
             if attention is None
             else Attention(attention, hidden_size, memory_size, coverage=coverage)
         )
+        self.gate = nn.Linear(hidden_size, 1) if gate else None
         self.feeds = size if input_feeding else 0
         self.covers = coverage
         self.lower = Recurrent(
@@ -174,13 +182,20 @@ class AttentiveDecoder(nn.Module):
         weights = [] if self.attention is None else [unread] * (1 + self.covers)
         return (*begun, *nothing, *weights)
 
-    def forward(self, ids: Tensor, memory: Memory) -> Read:
-        """Reads `ids` `[batch, time]`, the first of which is the start symbol."""
+    def forward(self, ids: Tensor, memory: Memory, sources: Tensor | None = None) -> Read:
+        """Reads `ids` `[batch, time]`, the first of which is the start symbol.
+
+        Args:
+            sources: `[batch]`, the row of the memory that each row looks at, where several texts
+                belong to one; None: each to its own.
+        """
         vectors = F.embedding(ids, self.embedding)
         if self.training and self.word_dropout:
             vectors = vectors * keep_mask(vectors, (*ids.shape, 1), self.word_dropout)
         vectors = dropout(vectors, self.input_dropout, self.training, locked=True)
         keys, state = self.keys(memory), self.start(memory)
+        if sources is not None:
+            keys, state = keys.rows(sources), tuple(part[sources] for part in state)
         if self.in_parallel:
             hidden, weights = self._at_once(vectors, state, keys)
         else:
@@ -194,6 +209,7 @@ class AttentiveDecoder(nn.Module):
         parts = [vectors]
         if self.attention is not None:
             context, weights = self.attention(outputs, keys)
+            context = self.gated(context, outputs)
             parts.append(context)
             if self.upper is not None:
                 outputs = dropout(outputs, self.dropout, self.training, locked=True)
@@ -233,7 +249,7 @@ class AttentiveDecoder(nn.Module):
                 keys,
                 None if covered is None else covered.unflatten(0, (-1, width)),
             )
-            context, weights = context.flatten(0, 1), weights.flatten(0, 1)
+            context, weights = self.gated(context.flatten(0, 1), outputs), weights.flatten(0, 1)
             looked = (weights,) if covered is None else (covered + weights, weights)
             parts.append(context)
             if self.upper is not None:
@@ -243,6 +259,11 @@ class AttentiveDecoder(nn.Module):
         read = self.combine(torch.cat([outputs, *reversed(parts)], 1)).tanh()
         return read, (*low, *high, *((read,) if self.feeds else ()), *looked)
 
+    def gated(self, context: Tensor, queries: Tensor) -> Tensor:
+        """What attention has read `[..., memory_size]`, as much of it as the gate lets through to
+        where `queries` `[..., hidden_size]` asked."""
+        return context if self.gate is None else self.gate(queries).sigmoid() * context
+
     def step(self, token: Tensor, state: State, keys: Keys) -> tuple[Tensor, State]:
         """One token a row, as in evaluation: `[rows]` to logits `[rows, vocabulary_size]` and the
         next state."""
@@ -251,7 +272,7 @@ class AttentiveDecoder(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """`[..., features]` to unnormalised log probabilities `[..., vocabulary_size]`."""
-        return F.linear(hidden, self._output_weight(), self.output_bias)
+        return linear(hidden, self._output_weight(), self.output_bias)
 
     def loss(self, hidden: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """Mean cross entropy in nats of `targets` `[positions]` where `hidden` `[positions,

@@ -22,6 +22,7 @@ import numpy as np
 
 from corpora.errors import UsageError
 from corpora.writing import replacing, write_text
+from nlp.core import hub
 
 if TYPE_CHECKING:  # word vectors are read without torch
     from torch import Tensor, nn
@@ -33,21 +34,30 @@ CONFIG, WEIGHTS, TOKENIZER, CARD = (
     "tokenizer.json",
     "README.md",
 )
+TOKENIZER_CONFIG = "tokenizer_config.json"
 # All that a model can be made of, as globs: beside the above the words of word vectors, and those
-# of a tagger with the tokenizers of its language models, and a translator's second tokenizer.
+# of a tagger with the tokenizers of its language models, a translator's second tokenizer, and what
+# transformers wants to know of a GPT-2's.
 FILES = (
     *(CONFIG, WEIGHTS, TOKENIZER, CARD),
     *("words.tsv", "lexicon.json", "reader-*.tokenizer.json", "source-tokenizer.json"),
+    TOKENIZER_CONFIG,
 )
+# And those that models of other libraries have.
+HUB_FILES = (*FILES, *hub.PRETRAINED)
 LIBRARY, FORMAT = "unrolled", 1
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
     """Replaces a safetensors file; `about` is stored as JSON in its header."""
+    _write_torch(path, tensors, {"about": json.dumps(about)})
+
+
+def _write_torch(path: Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> None:
     import safetensors.torch
 
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    _write(path, about, partial(safetensors.torch.save_file, flat))
+    _write(path, header, partial(safetensors.torch.save_file, flat))
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> None:
@@ -55,15 +65,17 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[st
     import safetensors.numpy
 
     flat = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    _write(path, about, partial(safetensors.numpy.save_file, flat))
+    _write(path, {"about": json.dumps(about)}, partial(safetensors.numpy.save_file, flat))
 
 
-def _write(path: Path, about: Mapping[str, Any], save: Callable[..., None]) -> None:
+def _write(path: Path, header: dict[str, str], save: Callable[..., None]) -> None:
+    """`header` has one entry: the order of several is left to chance, and equal models are to be
+    equal files."""
     import safetensors
 
     with replacing(path) as part:
         try:
-            save(part, metadata={"about": json.dumps(about)})
+            save(part, metadata=header)
         except safetensors.SafetensorError as error:  # how it tells of a full disk
             raise _system_error(error) from error
 
@@ -113,14 +125,24 @@ def _read(path: Path, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def save_weights(model: nn.Module, folder: Path) -> None:
     """Replaces the weights in a model folder."""
-    write_tensors(folder / WEIGHTS, model.state_dict(), {"format": FORMAT})
+    # transformers reads no weights that do not say whose they are
+    _write_torch(folder / WEIGHTS, model.state_dict(), {"format": "pt"})
 
 
 def save_config(
-    folder: Path, kind: str, config: Mapping[str, Any], tokenizer_fingerprint: str | None
+    folder: Path,
+    kind: str,
+    config: Mapping[str, Any],
+    tokenizer_fingerprint: str | None,
+    beside: Mapping[str, Any] | None = None,
 ) -> None:
-    """Replaces a model folder's `config.json`."""
+    """Replaces a model folder's `config.json`.
+
+    Args:
+        beside: what another library wants to read there.
+    """
     content = {
+        **(beside or {}),
         "library": LIBRARY,
         "format": FORMAT,
         "kind": kind,
@@ -133,29 +155,31 @@ def save_config(
 def locate(folder_or_hub_id: str | Path, command: str = "train-lm") -> Path:
     """The folder itself, or a local copy of that repository of the Hugging Face Hub.
 
+    `gpt2` and its sizes go without their owner. OWNER/NAME/FILE.gguf, or such a file here, gives
+    the file.
+
     Args:
         command: what makes such a folder, for who has none.
     """
     folder = Path(folder_or_hub_id).expanduser()
     name = str(folder_or_hub_id)
-    if folder.is_dir():
+    is_gguf = folder.suffix == ".gguf"
+    if folder.is_dir() or (is_gguf and folder.is_file()):
         return folder
     if folder.exists():
         raise UsageError(f"{folder} is a file: expected a model folder or a Hub id OWNER/NAME")
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+    model, file = hub.split_gguf(name)
+    hub_id = hub.full_name(model)
+    if is_gguf and (hub_id is None or file is None):
+        raise UsageError(f"there is no file {name}: expected one, or OWNER/NAME/FILE.gguf")
+    if hub_id is None:
         raise UsageError(
             f"there is no model folder {name}: train one with `unrolled {command} --output {name}`"
         )
-    import huggingface_hub
-
-    try:
-        # Not the state of the training, which may lie there too and is larger than the model.
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(FILES)))
-    except Exception as error:  # the network fails in as many kinds as there are libraries
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UsageError(
-            f"{name} is neither a folder here nor a model that the Hugging Face Hub gives: {reason}"
-        ) from error
+    if file is not None:
+        return hub.cached(hub_id, [file]) / file
+    # Not the state of the training, which may lie there too and is larger than the model.
+    return hub.cached(hub_id, HUB_FILES)
 
 
 def read_config(folder: Path, kind: str) -> tuple[dict[str, Any], str | None]:

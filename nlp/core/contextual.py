@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from corpora.errors import UsageError
 from nlp.core import checkpoint
 from nlp.core.decoder import Decoder
-from nlp.core.language_config import read_folder
+from nlp.core.language.config import read_folder
 from nlp.core.tokenizer import Tokenizer
 
 

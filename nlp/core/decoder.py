@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nlp.core.device import cpu_has_float16
+from nlp.core.linear import linear
 from nlp.core.losses import Workspace, linear_cross_entropy
 from nlp.core.recurrent import CellKind, Recurrent, State, dropout, keep_mask
 
@@ -100,6 +101,10 @@ class Decoder(nn.Module):
         smoothed = frequencies.to(self.output_bias) + 1
         self.output_bias.copy_((smoothed / smoothed.sum()).log())
 
+    @property
+    def device(self) -> torch.device:
+        return self.output_bias.device
+
     def start(self, batch_size: int) -> State:
         """The state before the first token: a tuple of tensors `[batch, hidden_size]`."""
         return self.recurrent.start(batch_size)
@@ -133,12 +138,17 @@ class Decoder(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """`[..., features]` to unnormalised log probabilities `[..., vocabulary_size]`."""
-        return F.linear(hidden, self._output_weight(), self.output_bias)
+        return linear(hidden, self._output_weight(), self.output_bias)
 
     def forward(self, ids: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Logits `[batch, time, vocabulary_size]` of each position's follower, and the state."""
         hidden, state = self.hidden(ids, state)
         return self.logits(hidden), state
+
+    def read(self, ids: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `forward`, the logits of the last position only: `[batch, vocabulary_size]`."""
+        hidden, state = self.hidden(ids, state)
+        return self.logits(hidden[:, -1]), state
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """One token a row, as in evaluation: `[batch]` to logits `[batch, vocabulary_size]` and the

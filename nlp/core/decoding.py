@@ -20,7 +20,7 @@ nats, so that they can be compared between strategies and with `nlp.core.scoring
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,15 +43,25 @@ __all__ = [
     "Strategy",
     "evaluation_mode",
     "generate",
+    "read_prompt",
+    "step_of",
+    "stop_ids",
     "stream",
     "stream_ids",
 ]
 
-PROMPT_WINDOW = 256  # tokens of a prompt read at once: bounds [1, time, vocabulary] logits
+PROMPT_WINDOW = 256  # tokens of a prompt read at once: bounds what they take in memory
 
 
 class Decodable(Protocol):
-    """What decoding and scoring need of a model; a state is a tuple of tensors `[batch, ...]`."""
+    """What decoding and scoring need of a model.
+
+    A state is a tuple of parts, each of them rows: tensors `[batch, ...]`, or what can be indexed
+    by rows as they can. It is a value: two may go on from the same.
+
+    Two more methods are used where there are any: `read`, a forward that gives the last position's
+    logits only, and `fast_step`, which makes a quick `step` for a single row.
+    """
 
     @property
     def vocabulary_size(self) -> int: ...
@@ -82,6 +92,31 @@ class Generation:
     seed: int
 
 
+def read_prompt(model: Decodable, prompt: Sequence[int]) -> tuple[Tensor, Any]:
+    """The logits behind a prompt `[1, vocabulary_size]`, and the state."""
+    ids = torch.tensor([list(prompt)], device=model.device)  # [1, time]
+    read, state = getattr(model, "read", None), model.start(1)
+    for window in ids.split(PROMPT_WINDOW, dim=1):
+        if read:
+            logits, state = read(window, state)
+        else:
+            outputs, state = model(window, state)
+            logits = outputs[:, -1]
+    return logits, state
+
+
+def step_of(model: Decodable, rows: int) -> Callable[[Tensor, Any], tuple[Tensor, Any]]:
+    """How the model is best read for so many rows: many share a reading of its weights."""
+    fast_step = getattr(model, "fast_step", None)
+    return fast_step() if fast_step and rows == 1 else model.step
+
+
+def stop_ids(model: Any) -> frozenset[int]:
+    """What ends a text: `end_of_text`, and what else a model's makers stop at (its `stop_ids`)."""
+    end = model.text_tokenizer().end_of_text
+    return frozenset({end, *getattr(model, "stop_ids", ())})
+
+
 @contextlib.contextmanager
 def evaluation_mode(model: Decodable) -> Iterator[None]:
     """Dropout off while the block runs, and back as it was: dropped units would be noise here."""
@@ -102,21 +137,17 @@ class _Rows:
         self, model: Decodable, prompt: Sequence[int], strategy: Strategy, seeds: Sequence[int]
     ) -> None:
         self.model, self.strategy = model, strategy
-        # What a model has to make the writing of one text quick; many rows share a reading.
-        fast_step = getattr(model, "fast_step", None)
-        self.step = fast_step() if fast_step and len(seeds) == 1 else model.step
+        self.step = step_of(model, len(seeds))
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.uniforms: list[Tensor] = []
         self.token: Tensor | None = None
-        ids = torch.tensor([list(prompt)], device=model.device)  # [1, time]
-        self.state = model.start(1)
-        for window in ids.split(PROMPT_WINDOW, dim=1):
-            logits, self.state = model(window, self.state)
-        self.logits = logits[:, -1].expand(len(seeds), -1)  # [rows, vocabulary]
+        logits, self.state = read_prompt(model, prompt)
+        self.logits = logits.expand(len(seeds), -1)  # [rows, vocabulary]
         self.penalties: Tensor | None = None
         if strategy.repetition_penalty != 1:
             self.penalties = torch.ones(1, model.vocabulary_size, device=model.device)
-            self.penalties.scatter_(1, ids, strategy.repetition_penalty)
+            read = torch.tensor([list(prompt)], device=model.device)
+            self.penalties.scatter_(1, read, strategy.repetition_penalty)
         if len(seeds) > 1:  # the prompt was read once, for all of them
             self._select([0] * len(seeds))
 

@@ -8,7 +8,7 @@ Beam search (Graves 2012; Sutskever et al. 2014) with the penalties of Wu et al.
 patience of Kasai et al. (2022). Greedy search is a beam of one; sampling answers in the same shape.
 
     from nlp.core.search.beam import Beam, Prompted, search
-    prompted = Prompted(model, tokenizer.encode("Once upon a"))
+    prompted = Prompted(model, [tokenizer.encode("Once upon a")])
     best = search(prompted, Beam(4), start_id=prompted.start_id, stop_id=0, max_tokens=50)[0][0]
 
 At a step the beam's candidates are ranked by log-probability alone, for all are of one length. A
@@ -45,7 +45,7 @@ def search(
     model: Conditioned,
     strategy: Beam | Greedy | Sampling,
     *,
-    start_id: int,
+    start_id: int | Sequence[int],
     stop_id: int,
     max_tokens: int | Sequence[int],
     n_best: int = 1,
@@ -68,7 +68,10 @@ def search(
     """
     sources = model.sources
     limits = _limits(max_tokens, sources)
-    for name, token in (("start_id", start_id), ("stop_id", stop_id)):
+    starts = [start_id] * sources if isinstance(start_id, int) else list(start_id)
+    if len(starts) != sources:
+        raise UsageError(f"start_id has {len(starts)} ids for {sources} sources; expected one each")
+    for name, token in (*(("start_id", token) for token in starts), ("stop_id", stop_id)):
         if not 0 <= token < model.vocabulary_size:
             raise UsageError(
                 f"{name} is {token}, but the model knows 0 to {model.vocabulary_size - 1}"
@@ -88,7 +91,7 @@ def search(
     constraints.check(sources, model.vocabulary_size, stop_id)
     if not sources:
         return []
-    task = Task(start_id, stop_id, limits, n_best, constraints)
+    task = Task(starts, stop_id, limits, n_best, constraints)
     writing: Samples | _Beams
     with evaluation_mode(cast(Any, model)):
         if isinstance(strategy, Sampling):

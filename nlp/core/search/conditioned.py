@@ -6,14 +6,15 @@ prompt are all a `Conditioned`: a number of `sources`, each of which gets texts 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from corpora.errors import UsageError
-from nlp.core.decoding import PROMPT_WINDOW, Decodable
+from nlp.core.decoding import Decodable, read_prompt, step_of
 from nlp.core.recurrent import State
 
 
@@ -48,46 +49,55 @@ class Conditioned(Protocol):
 
 
 class Prompted:
-    """A language model that goes on from one prompt, as a `Conditioned` of one source.
+    """A language model that goes on from prompts, as a `Conditioned` of as many sources.
 
-    The prompt is read once, all but its last token: that one is the `start_id` of a search.
+    Each prompt is read once, all but its last token: those are the `start_id` of a search.
 
-        prompted = Prompted(model, tokenizer.encode("Once upon a"))
+        prompted = Prompted(model, [tokenizer.encode("Once upon a"), tokenizer.encode("The")])
         search(prompted, Beam(4), start_id=prompted.start_id, stop_id=0, max_tokens=50)
 
     Raises UsageError for an empty prompt and for token ids that the model does not know.
     """
 
-    sources = 1
     source_mask: Tensor | None = None
 
-    def __init__(self, model: Decodable, prompt: Sequence[int]) -> None:
-        if not prompt:
-            raise UsageError("the prompt is empty; begin it with the model's start symbol")
-        wrong = [token for token in prompt if not 0 <= token < model.vocabulary_size]
+    def __init__(self, model: Decodable, prompts: Sequence[Sequence[int]]) -> None:
+        if not all(prompts):
+            raise UsageError("a prompt is empty; begin it with the model's start symbol")
+        wrong = [
+            token
+            for prompt in prompts
+            for token in prompt
+            if not 0 <= token < model.vocabulary_size
+        ]
         if wrong:
             raise UsageError(
                 f"the prompt holds token {wrong[0]}, but the model knows 0 to "
                 f"{model.vocabulary_size - 1}; encode it with the model's tokenizer"
             )
-        self.model, self.prompt = model, list(prompt)
-        self.start_id = self.prompt[-1]
+        self.model, self.prompts, self.sources = model, prompts, len(prompts)
+        self.start_id = [prompt[-1] for prompt in prompts]
         self.vocabulary_size, self.device = model.vocabulary_size, model.device
+        self._step: Callable[[Tensor, Any], tuple[Tensor, Any]] = model.step
 
     def start(self, width: int) -> State:
-        state = self.model.start(1)
-        if len(self.prompt) > 1:
-            ids = torch.tensor([self.prompt[:-1]], device=self.device)
-            for window in ids.split(PROMPT_WINDOW, dim=1):
-                _, state = self.model(window, state)
-        return tuple(part[[0] * width] for part in state)
+        self._step = step_of(self.model, self.sources * width)
+        # One after the other: reading is bound by arithmetic, and so nothing of it is padding.
+        states = [
+            read_prompt(self.model, prompt[:-1])[1] if len(prompt) > 1 else self.model.start(1)
+            for prompt in self.prompts
+        ]
+        state = joined(states)
+        rows = [source for source in range(self.sources) for _ in range(width)]
+        return tuple(part[rows] for part in state)
 
     def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
-        logits, state = self.model.step(token, state)
-        return logits, state
+        return self._step(token, state)
 
     def keep(self, sources: Tensor) -> Prompted:
-        return self
+        kept = copy.copy(self)
+        kept.sources = len(sources)
+        return kept
 
     def attention(self, state: State) -> Tensor | None:
         return None
@@ -102,3 +112,12 @@ class Prompted:
 
     def eval(self) -> None:
         self.model.eval()  # type: ignore[attr-defined]
+
+
+def joined(states: Sequence[State]) -> State:
+    """The rows of several states under each other. What is no tensor joins itself."""
+    parts = zip(*states, strict=True)
+    return tuple(
+        torch.cat(part) if isinstance(part[0], Tensor) else type(part[0]).joined(part)
+        for part in parts
+    )

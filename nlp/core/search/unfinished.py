@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from nlp.core.search.hypotheses import Lattice
 class Task(NamedTuple):
     """What is asked of a search."""
 
-    start_id: int
+    start_ids: Sequence[int]  # of each source
     stop_id: int
     limits: np.ndarray  # of tokens, the stop symbol counted, [sources]
     n_best: int
@@ -49,7 +50,8 @@ class Unfinished:
         self.table = torch.empty(
             model.sources * width, model.vocabulary_size, dtype=torch.float32, device=self.device
         )
-        self.token = torch.full((model.sources * width,), task.start_id, device=self.device)
+        starts = torch.tensor(task.start_ids, device=self.device)
+        self.token = starts.repeat_interleave(width)
 
     def read(self) -> Tensor:
         """The model reads the last tokens: log-probabilities `[rows, vocabulary_size]`, in a tensor
@@ -72,6 +74,8 @@ class Unfinished:
             kept = torch.from_numpy(stay).to(self.device)
             self.model = self.model.keep(kept)
         rows = None
+        if self.width == 1:
+            parents = None  # each its own, and a state may be large
         if parents is not None or kept is not None:
             first = torch.arange(0, token.numel(), self.width, device=self.device).unsqueeze(1)
             if parents is None:

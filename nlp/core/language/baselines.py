@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corpora.store import TokenStore
-from nlp.core.ngram import NgramModel
+from nlp.core.language.ngram import NgramModel
 from nlp.core.scoring import Perplexity, perplexity_of
 
 

@@ -1,10 +1,11 @@
-"""What a language model is built from, as its folder tells: for the language model itself, and for
+"""What a recurrent language model is built from, as its folder tells: for itself, and for
 the taggers that read with one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from corpora.errors import UsageError, check_choice, check_positive, check_probability
 from nlp.core import checkpoint
@@ -16,7 +17,7 @@ KIND = "language-model"
 
 @dataclass(frozen=True)
 class Config:
-    """What a language model is built from. Dropouts are probabilities."""
+    """What a recurrent language model is built from. Dropouts are probabilities."""
 
     vocabulary_size: int  # tokens
     cell: CellKind = "lstm"
@@ -45,12 +46,18 @@ class Config:
 
 
 def read_folder(folder: Path) -> tuple[Config, Tokenizer | None]:
-    """The configuration and the tokenizer in the folder of a language model.
+    """The configuration and the tokenizer in the folder of a recurrent language model.
 
     Raises:
         UsageError: a file is missing or damaged, or the tokenizer is another model's.
     """
-    config, fingerprint = checkpoint.read_model_config(folder, KIND, lambda known: Config(**known))
+
+    def build(known: dict[str, Any]) -> Config:
+        if "network" in known:
+            raise UsageError(f"{folder} holds a GPT-2, and a recurrent language model is needed")
+        return Config(**known)
+
+    config, fingerprint = checkpoint.read_model_config(folder, KIND, build)
     if fingerprint is None:
         return config, None
     return config, Tokenizer.load(folder / checkpoint.TOKENIZER, fingerprint=fingerprint)
