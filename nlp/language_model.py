@@ -185,18 +185,26 @@ def _check(arguments: dict[str, Any]) -> None:
     check_choice("pattern", arguments["pattern"], Pattern)
 
 
-def _check_network(arguments: Mapping[str, Any]) -> None:
-    """Refuses options that the chosen network does not have."""
+def _check_network(arguments: dict[str, Any]) -> None:
+    """Refuses options that the chosen network does not have, and fills in its heads."""
     if arguments["model"] == "recurrent":
         if arguments["heads"] is not None:
             raise UsageError("a recurrent model has no heads of attention: choose the model gpt2")
         return
+    if arguments["heads"] is None:
+        arguments["heads"] = _heads(arguments["hidden_size"])
     defaults = inspect.signature(train).parameters
     given = [name for name in RECURRENT if arguments[name] != defaults[name].default]
     if given:
         raise UsageError(
             f"{', '.join(given)}: of recurrent models only, and gpt2 was chosen: leave them out"
         )
+
+
+def _heads(hidden_size: int) -> int:
+    """As many as divide the hidden size and compare about as many features as GPT-2's."""
+    dividing = [count for count in range(1, hidden_size + 1) if hidden_size % count == 0]
+    return min(dividing, key=lambda count: abs(count - hidden_size / HEAD_SIZE), default=1)
 
 
 def _vectors(run: Run) -> WordVectors | None:
@@ -274,6 +282,7 @@ def _run(run: Run, vectors: WordVectors | None) -> Trained:
         ),
         columns=scoring.RESULT_COLUMNS,
         results={name: scoring.result_row(result) for name, result in results.items()},
+        idle=RECURRENT if arguments["model"] == "gpt2" else ("heads",),
     )
     return Trained(model, outcome, results)
 
@@ -281,12 +290,11 @@ def _run(run: Run, vectors: WordVectors | None) -> Trained:
 def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config | transformer.Config:
     hidden_size = arguments["hidden_size"]
     if arguments["model"] == "gpt2":
-        heads = arguments["heads"]
         return transformer.Config(
             vocabulary_size,
             context=arguments["window"],
             layers=arguments["layers"],
-            heads=max(1, hidden_size // HEAD_SIZE) if heads is None else heads,
+            heads=arguments["heads"],
             hidden_size=hidden_size,
             embedding_dropout=arguments["dropout"],
             attention_dropout=arguments["dropout"],

@@ -128,6 +128,35 @@ def test_a_context_of_one_token_sees_that_one() -> None:
     torch.testing.assert_close(logits[0, 0], logits[0, 2])
 
 
+def test_a_text_that_overflows_does_not_cut_its_neighbours() -> None:
+    model = ours()
+    prompts = [ids_of(1, time, seed=time)[0].tolist() for time in (CONTEXT - 3, CONTEXT - 9, 4)]
+    prompted = Prompted(model, prompts)
+    options: dict[str, Any] = {"stop_id": 0, "max_tokens": 40, "seed": 1}
+    together = search(prompted, Sampling(), start_id=prompted.start_id, **options)
+    for prompt, found in zip(prompts, together, strict=True):
+        alone = search(Prompted(model, [prompt]), Sampling(), start_id=prompt[-1], **options)[0]
+        assert found[0].ids == alone[0].ids
+        torch.testing.assert_close(
+            found[0].log_probabilities, alone[0].log_probabilities, atol=1e-4, rtol=1e-3
+        )
+
+
+def test_gradients_flow_through_forward_as_through_the_loss() -> None:
+    model, ids = ours(), ids_of(2, 12)
+    gradients = []
+    logits, _ = model(ids[:, :-1])
+    first, state = model(ids[:, :5])  # in two parts, the state carried
+    rest, _ = model(ids[:, 5:-1], state)
+    torch.testing.assert_close(torch.cat([first, rest], 1), logits, atol=1e-5, rtol=1e-4)
+    for mean in (
+        model.loss(ids[:, :-1], ids[:, 1:]),
+        torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()),
+    ):
+        gradients.append(torch.autograd.grad(mean, model.blocks[0].attention.input.weight)[0])  # type: ignore[union-attr, arg-type]
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-6, rtol=1e-4)
+
+
 def test_two_texts_go_on_from_one_state() -> None:
     model, ids = ours(), ids_of(1, 12)
     _, state = model(ids[:, :10])
@@ -203,9 +232,9 @@ def test_it_begins_near_the_uniform_distribution_with_small_residual_weights() -
     ids = ids_of(4, 20)
     assert abs(model.eval().loss(ids, ids.roll(1)).item() - math.log(VOCABULARY)) < 0.1
     block: Any = model.blocks[0]
-    assert abs(float(block.attention.input.weight.std()) - 0.02) < 0.002
+    assert abs(float(block.attention.input.weight.detach().std()) - 0.02) < 0.002
     for layer in (block.attention.output, block.feed.contract):
-        assert abs(float(layer.weight.std()) - 0.02 / 4) < 0.001  # sqrt(2 x 8 layers)
+        assert abs(float(layer.weight.detach().std()) - 0.02 / 4) < 0.001  # sqrt(2 x 8 layers)
 
 
 def test_sizes_that_do_not_fit_are_told() -> None:

@@ -67,7 +67,8 @@ class Download:
 def full_name(name: str) -> str | None:
     """OWNER/NAME of what could be a model of the hub, None for any other text."""
     name = NAMES.get(name, name)
-    is_name = name.count("/") == 1 and not name.startswith((".", "/", "~"))
+    is_name = all(name.partition("/")[::2]) and name.count("/") == 1
+    is_name = is_name and not name.startswith((".", "~"))
     return name if is_name else None
 
 

@@ -98,6 +98,23 @@ class Cache:
             at += len(cache)
         return Cache(Room(data, ids, length), length, padding if bool(padding.any()) else None)
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest text, its padding not counted."""
+        return self.length - (0 if self.padding is None else int(self.padding.min()))
+
+    def trimmed(self) -> Cache:
+        """The same without the columns that are padding in every row."""
+        if self.padding is None:
+            return self
+        gone, length = self.length - self.longest, self.longest
+        padding = self.padding - gone if bool((self.padding > gone).any()) else None
+        if not gone:
+            return Cache(self._room, length, padding)
+        columns = slice(gone, self.length)
+        room = Room(self._room.data[..., columns, :].clone(), self.ids[:, columns].clone(), length)
+        return Cache(room, length, padding)
+
     def extended(self, ids: Tensor, most: int) -> Cache:
         """The cache with `ids` `[rows, time]` behind it, whose keys and values are to be written;
         `most` is as large as a room ever needs to be."""
@@ -115,6 +132,12 @@ class Cache:
         columns = slice(self.length - key.shape[2], self.length)
         keys, values = self._room.data[0, layer], self._room.data[1, layer]
         keys[:, :, columns], values[:, :, columns] = key.detach(), value.detach()
+        if torch.is_grad_enabled() and key.requires_grad:  # the room itself knows no gradients
+            before = slice(0, columns.start)
+            return (
+                torch.cat([keys[:, :, before].to(key.dtype), key], 2),
+                torch.cat([values[:, :, before].to(value.dtype), value], 2),
+            )
         return keys[:, :, : self.length], values[:, :, : self.length]
 
     def positions(self, time: int) -> Tensor:

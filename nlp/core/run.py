@@ -13,7 +13,7 @@ first checkpoint leaves the folder as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -110,9 +110,10 @@ class Run:
         about: str,
         columns: Sequence[str],
         results: Mapping[str, Sequence[float | None]],
+        idle: Collection[str] = (),
     ) -> None:
         """Writes the model's card, see `nlp.core.model_card.write_card`, and draws the curves of
-        its losses where `plot` asks for them."""
+        its losses where `plot` asks for them. Arguments that were `idle` are not on it."""
         if self.arguments["plot"]:
             curves.draw(self.path)
         write_card(
@@ -121,7 +122,7 @@ class Run:
             about=about,
             columns=columns,
             results=results,
-            arguments=self.arguments,
+            arguments={n: value for n, value in self.arguments.items() if n not in idle},
         )
 
 

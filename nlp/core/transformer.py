@@ -232,8 +232,9 @@ class Transformer(nn.Module):
                 f"a window of {ids.shape[1]} tokens does not fit a context of {self.config.context}"
             )
         # A sparse gradient of the lookup is added in place to that of the tied output layer.
+        if self.token_embedding is None:
+            raise UsageError("packed weights do not learn: load the model in float32")
         hidden = self.hidden(ids, sparse=ids.device.type == "cpu")
-        assert self.token_embedding is not None, "packed weights do not learn"
         return linear_cross_entropy(
             hidden.flatten(0, -2),
             self.token_embedding,
@@ -252,22 +253,27 @@ class Transformer(nn.Module):
         (cache,), context = state, self.config.context
         parts = []
         while True:
-            if cache.length == context:
+            if cache.longest >= context:
                 cache = self._slid(cache)
-            now, ids = ids[:, : context - cache.length], ids[:, context - cache.length :]
+            room = context - cache.longest
+            now, ids = ids[:, :room], ids[:, room:]
             cache = cache.extended(now, context)
             parts.append(self.hidden(now, cache))
             if not ids.shape[1]:
                 return torch.cat(parts, 1) if len(parts) > 1 else parts[0], (cache,)
 
     def _slid(self, cache: Cache) -> Cache:
-        """The state of having read only the later half of what this one has read."""
+        """The state of having read, of each text that is as long as the context, its later half
+        only; whether shorter ones stand beside it changes nothing."""
+        if cache.padding is not None:
+            full = cache.length - cache.padding >= self.config.context
+            whole, others = full.nonzero()[:, 0], (~full).nonzero()[:, 0]
+            parts = [self._slid(cache[whole].trimmed())]
+            parts += [cache[others].trimmed()] if len(others) else []
+            return Cache.joined(parts)[torch.cat([whole, others]).argsort()]
         (fresh,), kept = self.start(len(cache)), self.config.context // 2
         if not kept:
             return fresh
-        if cache.padding is not None:
-            gone = (cache.padding - (cache.length - kept)).clamp(min=0)
-            fresh.padding = gone if bool(gone.any()) else None
         ids = cache.ids[:, -kept:]
         fresh = fresh.extended(ids, self.config.context)
         self.hidden(ids, fresh)

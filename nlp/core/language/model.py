@@ -146,6 +146,8 @@ class LanguageModel(nn.Module):
         """Writes the model's folder: `config.json`, `model.safetensors`, `tokenizer.json`; of a
         GPT-2 such as `transformers` reads too."""
         folder = Path(folder)
+        if isinstance(self.decoder, Transformer) and self.decoder.token_embedding is None:
+            raise UsageError("packed weights are not saved: load the model in float32")
         if self.tokenizer is not None:
             self.tokenizer.save(folder / checkpoint.TOKENIZER)
         self.save_config(folder)
@@ -185,9 +187,10 @@ class LanguageModel(nn.Module):
         else:
             model = cls(*recurrent.read_folder(folder))
             checkpoint.load_weights(model, folder)
-        return model.to(where).eval()._in(precision)
+        return model.to(where).eval().in_precision(precision)
 
-    def _in(self, precision: str) -> LanguageModel:
+    def in_precision(self, precision: str) -> LanguageModel:
+        """This model with its weights in a precision; see `from_pretrained`."""
         is_gpt2, on_cpu = isinstance(self.decoder, Transformer), self.device.type == "cpu"
         if precision == "auto":
             fast = is_gpt2 and not on_cpu and has_bfloat16(self.device)

@@ -88,6 +88,8 @@ class Prompted:
             for prompt in self.prompts
         ]
         state = joined(states)
+        if width == 1:
+            return state
         rows = [source for source in range(self.sources) for _ in range(width)]
         return tuple(part[rows] for part in state)
 
