@@ -29,7 +29,7 @@ class Article(NamedTuple):
     """A text, or what is wrong with it."""
 
     place: str  # the name of its file or data set
-    number: int  # of a row or line, from 1; 0 where the file is one text
+    number: int  # of its row or line, from 1; 0 where the file is one text
     text: str
     trouble: str = ""
 
@@ -61,10 +61,9 @@ def articles(given: Sequence[Place], options: Options) -> Iterator[Article]:
         if source is None:
             yield Article(name, 0, "", trouble)
             continue
-        several = _holds_several(source, options)
         try:
-            for number, text in enumerate(_texts(source, options), 1):
-                found = Article(name, number if several else 0, text)
+            for number, text in _texts(source, options):
+                found = Article(name, number, text)
                 if not text or text.isspace():
                     trouble = f"{found.name}: there is no text in it, so nothing to summarise"
                     found = found._replace(text="", trouble=trouble)
@@ -99,21 +98,12 @@ def file_of(article: Article, suffix: str) -> str:
     return (f"{name}-{article.number}" if article.number else name) + suffix
 
 
-def _holds_several(source: Input, options: Options) -> bool:
-    """Whether there may be several texts in it: rows, or lines."""
-    from corpora.table import FORMATS
-    from corpora.text import File
-
-    is_text = isinstance(source, File) and source.suffix not in FORMATS
-    return not is_text or options.document == "line"
-
-
-def _texts(source: Input, options: Options) -> Iterator[str]:
-    from corpora.reader import passages
+def _texts(source: Input, options: Options) -> Iterator[tuple[int, str]]:
+    from corpora.reader import numbered
 
     held: list[str] = []
-    for passage in passages([source], options):
+    for number, passage in numbered([source], options):
         held.append(passage.text)
         if passage.ends_document:
-            yield "".join(held).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+            yield number, "".join(held).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
             held = []

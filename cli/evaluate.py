@@ -33,6 +33,7 @@ READING = {
 MEASURING = {
     "translator": ("beam_size", "length_penalty", "tokenize", "bootstrap", "against"),
     "captioner": ("beam_size", "length_penalty", "bootstrap"),
+    "language-model": ("precision",),
 }
 WRITERS, TASKS = "Translators and captioners", "Zero-shot tasks"  # panels of --help
 SHOWN, KEPT = 10, 50  # errors; how many evaluations keep
@@ -164,6 +165,9 @@ def evaluate(
         option("Draw how far confidences can be believed, as PNG (needs the extra: plots)."),
     ] = None,
     device: inputs.Device = "auto",
+    precision: Annotated[
+        str | None, option(f"Language models: {inputs.WEIGHTS}", default="auto")
+    ] = None,
     as_json: inputs.AsJson = False,
 ) -> None:
     """Measure a model on data that it has not seen: tagger, classifier, translator, captioner or
@@ -182,9 +186,10 @@ def evaluate(
     if task is not None:
         from cli import zero_shot
 
-        _refuse(arguments, "--task")
+        _refuse({**arguments, "precision": None}, "--task")
         taken = ("task", "limit", "set_options", "details", "device", "as_json")
-        zero_shot.evaluate(model, data, **{name: arguments[name] for name in taken})
+        given = {name: arguments[name] for name in taken}
+        zero_shot.evaluate(model, data, precision=precision or "auto", **given)
         return
     if not data:
         raise UsageError("no data was named: name files to evaluate on, or a --task")
@@ -233,7 +238,7 @@ def evaluate(
     else:
         from nlp import language_model
 
-        reader = language_model.LanguageModel.from_pretrained(model, device)
+        reader, _ = inputs.load_model(model, device, precision or "auto")
         perplexity = asdict(language_model.evaluate(reader, source, **reading))
         _tell({"kind": kind, **perplexity}, as_json=as_json)
         return

@@ -105,13 +105,8 @@ ClipNorm = Annotated[float, option("Longest gradient; 0 for any.", OPTIMISATION)
 Accumulate = Annotated[int, option("Batches per optimizer step.", OPTIMISATION)]
 Seed = Annotated[int, option("The same seed gives the same model.")]
 Precision = Annotated[str, option("auto, float32 or bfloat16 for matrix products.")]
-Weights = Annotated[
-    str,
-    typer.Option(
-        "--precision",
-        help="auto, float32 or bfloat16; of a GPT-2 on a CPU also int8 and int4 weights.",
-    ),
-]
+WEIGHTS = "auto, float32 or bfloat16; of a GPT-2 on a CPU also int8 and int4 weights."
+Weights = Annotated[str, typer.Option("--precision", help=WEIGHTS)]
 JsonEvents = Annotated[bool, typer.Option("--json", help="Print a line of JSON per event.")]
 
 
@@ -123,7 +118,8 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
 
 def load_model(name: str, device: str, precision: str = "auto") -> tuple[Any, Any]:
-    """The language model of a folder or file or of the Hugging Face Hub, and its tokenizer."""
+    """The language model of a folder or file or of the Hugging Face Hub, and its tokenizer; what
+    there is to tell about its files is told."""
     from nlp.core.language.loading import load
 
     model = load(name, device, precision)

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.format import finite, number
-from cli.inputs import Document, EncodingErrors, TextColumn, kind_of, load_model, option
+from cli.inputs import (
+    Document,
+    EncodingErrors,
+    TextColumn,
+    Weights,
+    kind_of,
+    load_model,
+    option,
+)
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,6 +72,7 @@ def score(
         ),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Weights = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a text.")] = False,
 ) -> None:
     """Score texts with a language model by the chain rule; without texts, the lines of stdin. Score
@@ -98,7 +107,13 @@ def score(
     }
     if kind_of(model) == "translator":
         del for_sentences["the sentences"]
-        others = {**for_corpora, **for_sentences, "--file": file is not None, "--svg": svg}
+        others = {
+            **for_corpora,
+            **for_sentences,
+            "--file": file is not None,
+            "--svg": svg,
+            "--precision": precision != "auto",
+        }
         _refuse(others, f"{model} holds a translator")
         from cli.translator_evaluation import score_files, score_texts
 
@@ -118,12 +133,12 @@ def score(
             "document": document,
             "encoding_errors": encoding_errors,
         }
-        _score_corpus(load_model(model, device)[0], file, reading, as_json=as_json)
+        _score_corpus(load_model(model, device, precision)[0], file, reading, as_json=as_json)
         return
     _refuse(for_corpora, "no corpus is named with --file")
     from nlp.core.scoring import score as score_text
 
-    loaded, tokenizer = load_model(model, device)
+    loaded, tokenizer = load_model(model, device, precision)
     _refuse_special(context, tokenizer)
     scored = []
     for text in _texts(sentences or ["-"], encoding_errors):

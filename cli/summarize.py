@@ -174,18 +174,19 @@ def summarize(
     one = None if answers.several or not first else first[0]
     live = candidates == 1 and beam is None and answers.on_a_terminal
     if one and not one.trouble and live:
-        _stream(one.text, model, {**asked, "device": device, "precision": precision})
+        _stream(one.text, inputs.load_model(model, device, precision)[0], asked)
         return
     rest = _chained(first, texts)
     asked |= {"candidates": candidates, "batch_size": batch_size}
-    loaded: Any = model
+    loaded: Any = None
     while group := list(islice(rest, AT_ONCE * batch_size)):
         real = [article.text for article in group if not article.trouble]
         found: Iterator[Summary] = iter(())
         if real:
             from nlp import summarizer
 
-            loaded = summarizer.load(loaded, device, precision)
+            if loaded is None:  # now that there is something to read
+                loaded, _ = inputs.load_model(model, device, precision)
             found = iter(summarizer.summarize(real, loaded, **asked))
         for article in group:
             if article.trouble:
@@ -228,7 +229,7 @@ def _refuse(reason: str, names: Sequence[str]) -> NoReturn:
     raise UsageError(f"{reason}: leave out {' and '.join(names)}")
 
 
-def _stream(text: str, model: str, asked: dict[str, Any]) -> None:
+def _stream(text: str, model: Any, asked: dict[str, Any]) -> None:
     """A text's summary on the terminal, as it is written."""
     from nlp.summarizer import stream_summary
 

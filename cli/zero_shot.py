@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli.format import finite, number
+from cli.inputs import load_model
 from corpora.errors import UsageError
 from corpora.writing import write_text
 
@@ -28,6 +29,7 @@ def evaluate(
     set_options: Sequence[str] | None,
     details: Path | None,
     device: str,
+    precision: str,
     as_json: bool,
 ) -> None:
     """Prints what a model scores on one task, or on all of them, one after the other.
@@ -35,7 +37,7 @@ def evaluate(
     A task of `all` that cannot be done, for want of a package or of its data, is told in a line;
     the others go on, and the exit status is 2 at the end.
     """
-    from nlp.zero_shot import TASKS
+    from nlp.zero_shot import TASKS, check_options
 
     source = _source(data, task)
     options = dict(map(_option, set_options or ()))
@@ -43,9 +45,9 @@ def evaluate(
         raise UsageError(f"--task {task!r} is unknown: expected {', '.join(TASKS)} or {ALL}")
     if task == ALL and options:
         raise UsageError("--set is for one task: name it with --task")
-    from nlp.core.language.loading import load
-
-    loaded = load(model, device)
+    if options:
+        check_options(task, options)
+    loaded, _ = load_model(model, device, precision)
     found: list[TaskResult] = []
     failed = False
     for name in TASKS if task == ALL else (task,):

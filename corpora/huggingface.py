@@ -50,9 +50,22 @@ def documents(
 
     Raises `UsageError` where dataset, configuration, split or column is not to be found.
     """
+    found = numbered_documents(dataset, text_column, split, streaming=streaming)
+    return (document for _, document in found)
+
+
+def numbered_documents(
+    dataset: Dataset, text_column: str, split: str | None = None, *, streaming: bool = True
+) -> Iterator[tuple[int, Passage]]:
+    """The same, each with the number of its row, from 1 and on through the splits; rows without
+    text are passed over, and count too."""
+    number = 0
     with _reading(dataset):
         for name, table in _splits(dataset, split, streaming):
-            yield from _rows(table, f"{dataset.name}, split {name}", text_column)
+            for text in _texts(table, f"{dataset.name}, split {name}", text_column):
+                number += 1
+                if text:
+                    yield number, Passage(text, True)
 
 
 def rows(
@@ -109,7 +122,7 @@ def _reading(dataset: Dataset) -> Iterator[None]:
         raise UsageError(f"{dataset.name}: reading it failed ({_reason(error)})") from error
 
 
-def _rows(table: Any, name: str, text_column: str) -> Iterator[Passage]:
+def _texts(table: Any, name: str, text_column: str) -> Iterator[str | None]:
     if table.column_names is not None:  # a stream may not know its columns before its first row
         if text_column not in table.column_names:
             raise missing_column(name, text_column, table.column_names)
@@ -123,8 +136,7 @@ def _rows(table: Any, name: str, text_column: str) -> Iterator[Passage]:
                     f"{name}: column {text_column!r} holds {text!r:.40}, and text was expected; "
                     "name another with `--text-column`"
                 )
-            if text:
-                yield Passage(text, True)
+            yield text
 
 
 def _load(dataset: Dataset, streaming: bool) -> dict[str, Any]:

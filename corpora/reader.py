@@ -110,6 +110,12 @@ def resolve(source: Source) -> list[Input]:
 
 def passages(inputs: Iterable[Input], options: Options) -> Iterator[Passage]:
     """The passages of resolved inputs, in order. `UsageError` for an input without any text."""
+    return (passage for _, passage in numbered(inputs, options))
+
+
+def numbered(inputs: Iterable[Input], options: Options) -> Iterator[tuple[int, Passage]]:
+    """The same, each with the number of its row or line in its file, data set or sample, from 1;
+    those without text are passed over, and count too. 0 where a file is one document."""
     for item in inputs:
         found = _input_passages(item, options)
         first = next(found, None)
@@ -118,9 +124,9 @@ def passages(inputs: Iterable[Input], options: Options) -> Iterator[Passage]:
         yield from chain((first,), found)
 
 
-def _input_passages(item: Input, options: Options) -> Iterator[Passage]:
+def _input_passages(item: Input, options: Options) -> Iterator[tuple[int, Passage]]:
     if isinstance(item, Dataset):
-        return huggingface.documents(
+        return huggingface.numbered_documents(
             item, options.text_column, options.split, streaming=options.streaming
         )
     if isinstance(item, Sample):
@@ -134,28 +140,32 @@ def _input_passages(item: Input, options: Options) -> Iterator[Passage]:
     return chain.from_iterable(_file_passages(file, options) for file in files)
 
 
-def _file_passages(file: File, options: Options) -> Iterator[Passage]:
+def _file_passages(file: File, options: Options) -> Iterator[tuple[int, Passage]]:
     if file.suffix in table.FORMATS:
-        yield from table.rows(file, options.text_column, options.encoding_errors)
+        yield from table.numbered_rows(file, options.text_column, options.encoding_errors)
     elif options.document == "line":
-        for line in text.lines(file, options.encoding_errors):
+        for number, line in enumerate(text.lines(file, options.encoding_errors), start=1):
             if line and not line.isspace():
-                yield Passage(line, True)
+                yield number, Passage(line, True)
     else:
-        yield from text.passages(file, options.encoding_errors)
+        for passage in text.passages(file, options.encoding_errors):
+            yield 0, passage
 
 
-def _sample_passages(options: Options) -> Iterator[Passage]:
+def _sample_passages(options: Options) -> Iterator[tuple[int, Passage]]:
     if options.split not in (None, *wikipedia.SPLITS):
         raise UsageError(
             f"{wikipedia.NAME}: no split {options.split!r}; the splits are: "
             f"{', '.join(wikipedia.SPLITS)}"
         )
     folder = wikipedia.sample_folder()
-    for split in wikipedia.SPLITS:
-        if options.split in (None, split):
-            for path in sorted((folder / split).iterdir()):
-                yield from _file_passages(File(path, str(path)), options)
+    chosen = [split for split in wikipedia.SPLITS if options.split in (None, split)]
+    paths = [path for split in chosen for path in sorted((folder / split).iterdir())]
+    number = 0
+    for path in paths:
+        for _, passage in _file_passages(File(path, str(path)), options):
+            yield number + 1, passage
+            number += passage.ends_document
 
 
 def _resolve(item: str | Path) -> Input:

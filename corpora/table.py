@@ -19,7 +19,15 @@ def rows(file: File, text_column: str, encoding_errors: str = "strict") -> Itera
     Raises `UsageError` for a file of another format than its name says, and for a row whose
     `text_column` is missing or holds no text; the message names the line or the row.
     """
-    for value, place in FORMATS[file.suffix](file, text_column, encoding_errors):
+    return (row for _, row in numbered_rows(file, text_column, encoding_errors))
+
+
+def numbered_rows(
+    file: File, text_column: str, encoding_errors: str = "strict"
+) -> Iterator[tuple[int, Passage]]:
+    """The same, each with the number of its row, from 1; those that are passed over count too."""
+    read = FORMATS[file.suffix](file, text_column, encoding_errors)
+    for number, (value, place) in enumerate(read, start=1):
         if value is None or value == "":
             continue
         if not isinstance(value, str):
@@ -27,7 +35,7 @@ def rows(file: File, text_column: str, encoding_errors: str = "strict") -> Itera
                 f"{file.name}, {place}: column {text_column!r} holds {value!r:.40}, and text was "
                 "expected; name another with `--text-column`"
             )
-        yield Passage(value, True)
+        yield number, Passage(value, True)
 
 
 def missing_column(name: str, text_column: str, found: Iterable[object]) -> UsageError:

@@ -32,6 +32,8 @@ from nlp.core.device import Precision
 from nlp.core.events import Event
 from nlp.core.language.baselines import measure_baselines
 from nlp.core.language.config import Config
+from nlp.core.language.foreign import Foreign
+from nlp.core.language.loading import load
 from nlp.core.language.model import LanguageModel
 from nlp.core.language.preparation import encode_whole, prepare, windows
 from nlp.core.optimization import OptimizerKind, ScheduleKind
@@ -311,7 +313,7 @@ def _config(arguments: Mapping[str, Any], vocabulary_size: int) -> Config | tran
 
 
 def evaluate(
-    model: LanguageModel | str | Path,
+    model: LanguageModel | Foreign | str | Path,
     corpus: Source,
     *,
     independent_windows: bool = False,
@@ -321,12 +323,12 @@ def evaluate(
     """Perplexity of a whole corpus under a model, per token and word, and its bits per byte.
 
     Args:
-        model: a model, or its folder.
+        model: a model, or what `nlp.core.language.loading.load` takes.
         corpus, reading: what `corpora.read` takes.
         independent_windows: forget the state every `window` tokens instead of carrying it on.
     """
-    if not isinstance(model, LanguageModel):
-        model = LanguageModel.from_pretrained(model)
+    if isinstance(model, str | Path):
+        model = load(model)
     tokenizer = model.text_tokenizer()
     ids, counts = encode_whole(tokenizer, corpus, reading)
     return corpus_perplexity(

@@ -21,7 +21,7 @@ class Pieces:
         self.pieces = list(dict.fromkeys([END, *pieces, *signs, "\n"]))
         self.vocabulary_size = len(self.pieces)
 
-    def encode(self, text: str, allowed_special: str = "none") -> list[int]:
+    def encode(self, text: str, *, disallowed_special: object = ()) -> list[int]:
         ids, at = [], 0
         while at < len(text):
             fitting = [p for p in self.pieces[1:] if text.startswith(p, at)]

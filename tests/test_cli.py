@@ -25,6 +25,7 @@ from cli import info
 from cli.interactive import Session, write
 from cli.main import app, main
 from corpora import Passage
+from nlp.core import transformer
 from nlp.core.strategies import Greedy, Sampling
 from nlp.core.tokenizer import Tokenizer
 from nlp.language_model import Config, LanguageModel
@@ -587,6 +588,19 @@ def test_scores_add_up(run: Run, model: str) -> None:
         assert sum(token["log_probability"] for token in score["tokens"]) == pytest.approx(total)
         assert sum(word["log_probability"] for word in score["words"]) == pytest.approx(total)
         assert all(len(token["top"]) == 2 for token in score["tokens"])
+
+
+def test_score_with_weights_of_fewer_bits(run: Run, tokenizer_file: Path, tmp_path: Path) -> None:
+    tokenizer = Tokenizer.load(tokenizer_file)
+    size = tokenizer.vocabulary_size
+    config = transformer.Config(size, context=32, layers=1, heads=2, hidden_size=16)
+    LanguageModel(config, tokenizer).save_pretrained(tmp_path / "gpt2")
+    found = [
+        json.loads(run("score", "gpt2", "take me", "--json", "--device", "cpu", *options).out)
+        for options in ((), ("--precision", "float32"), ("--precision", "int4"))
+    ]
+    whole, same, rough = (one["log_probability"] for one in found)
+    assert whole == same != rough == pytest.approx(whole, rel=0.3)
 
 
 def test_score_shows_a_table_and_ranks(run: Run, model: str) -> None:

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from corpora import UsageError, read
+from corpora.reader import Options, numbered, resolve
 
 
 def documents(source, **options) -> list[str]:
@@ -49,6 +50,17 @@ def test_datasets(dataset, streaming, monkeypatch):
     assert "text was expected" in complaint(
         f"hf:{dataset}", text_column="label", streaming=streaming
     )
+
+
+def test_rows_are_numbered_on_through_the_splits(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    for split, texts in (("train", ["a", "", "c"]), ("test", ["d"])):
+        rows = [json.dumps({"text": text}) for text in texts]
+        (folder / f"{split}.jsonl").write_text("\n".join(rows))
+    found = numbered(resolve(f"hf:{folder}"), Options())
+    assert [(number, passage.text) for number, passage in found] == [(1, "a"), (3, "c"), (4, "d")]
 
 
 def test_dataset_of_save_to_disk(tmp_path):

@@ -20,6 +20,7 @@ import corpora
 import corpora.text
 from corpora import Passage, UsageError, read
 from corpora.passage import count_words
+from corpora.reader import Options, numbered, resolve
 
 TEXT = "A first line.\r\n\n  Привет, мир — \U0001d538\u00e9!\n\tand the last, without a line break"
 GPT2 = regex.compile(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
@@ -149,6 +150,22 @@ def test_lines_as_documents(tmp_path, small_blocks):
         Passage("sécond line", True),
         Passage("\tthird, at length", True),
     ]
+
+
+def test_rows_and_lines_are_numbered_where_they_stand(tmp_path):
+    def found(*names: str, document: str = "file") -> list[tuple[int, str]]:
+        inputs = resolve([str(tmp_path / name) for name in names])
+        read = numbered(inputs, Options(document=document))
+        return [(number, passage.text) for number, passage in read]
+
+    (tmp_path / "a.txt").write_text("\none\n \ntwo\n")
+    (tmp_path / "b.tsv").write_text("id\ttext\n1\t\n2\tthree\n")
+    (tmp_path / "c.jsonl").write_text('{"text": null}\n{"text": "four"}')
+    assert found("a.txt", "b.tsv") == [(0, "\none\n \ntwo\n"), (2, "three")]
+    assert found("a.txt", "c.jsonl", document="line") == [(2, "one"), (4, "two"), (2, "four")]
+    sample = numbered(resolve("wikipedia-sample"), Options(split="test"))
+    numbers = [number for number, passage in sample if passage.ends_document]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 def test_files_folders_globs_and_lists(tmp_path):

@@ -17,6 +17,7 @@ from cli.main import main
 from cli.summarize import _Answers
 from cli.summarize import summarize as command
 from nlp import summarizer
+from nlp.core.language import loading
 from nlp.core.language.config import Config
 from nlp.core.language.model import LanguageModel
 from nlp.core.strategies import Beam, Greedy, Sampling
@@ -41,7 +42,7 @@ def first_word(text: str) -> dict[str, float]:
 def model(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """What every name stands for."""
     model = Scripted(first_word, context=150)
-    monkeypatch.setattr(summarizer, "load", lambda *named: model)
+    monkeypatch.setattr(loading, "load", lambda *named: model)
     return model
 
 
@@ -192,8 +193,32 @@ def test_rows_of_tables_and_lines(run: Run, model: Scripted, write: Callable[...
     assert ran.code == 0
     assert {file.name: file.read_text() for file in Path("out").iterdir()} == {
         "lines-1.txt": "Pears.\n",
-        "lines-2.txt": "Figs.\n",
+        "lines-3.txt": "Figs.\n",
     }
+
+
+@pytest.mark.parametrize("name", ["t.jsonl", "t.csv", "t.txt"])
+def test_numbers_are_of_rows_and_lines_and_not_of_texts(
+    run: Run, model: Scripted, write: Callable[..., Path], name: str
+):
+    rows = ["Pears.", "", "Figs."]
+    lines = [json.dumps({"text": row, "id": 1}) for row in rows]
+    if name == "t.csv":
+        lines = ["text,id", *(f"{row},1" for row in rows)]
+    write("\n".join(rows if name == "t.txt" else lines), name)
+    ran = run(name, "--document", "line", *SHORT)
+    assert ran.out == f"==> {name}:1 <==\nPears..\n\n==> {name}:3 <==\nFigs..\n"
+
+
+@pytest.mark.parametrize("on_a_terminal", [False, True])
+def test_what_there_is_to_tell_of_a_models_files_is_told_once(
+    run: Run, model: Scripted, write: Callable[..., Path], monkeypatch, on_a_terminal: bool
+):
+    monkeypatch.setattr(_Answers, "on_a_terminal", on_a_terminal)
+    model.remarks = ["the chat template of the file is not used"]
+    write("Pears.", "a.txt")
+    ran = run("a.txt", *SHORT)
+    assert ran == Ran(0, "Pears..\n", "the chat template of the file is not used\n")
 
 
 # Folders

@@ -112,6 +112,16 @@ def test_ranges_hold_the_score() -> None:
         assert "bs:100" in scores.signatures[name]
 
 
+def test_ranges_where_some_resampled_corpora_have_nothing_right() -> None:
+    references = ["a b c d e f", "q", "z"]
+    translations = ["a b c d e f", "x", "y"]
+    scores = score_translations(references, translations, references, bootstrap=50)
+    bleu = scores.ranges["BLEU"]
+    assert bleu[0] < scores.bleu < bleu[1]  # a third of the sentences are all that is right
+    found = paired_bootstrap(["x", "y"], ["y", "x"], ["q", "z"], samples=50)
+    assert {score.p_value for score in found.values()} == {1.0}  # they do not differ
+
+
 def test_systems_that_differ_and_systems_that_do_not() -> None:
     _, references = corpus()
     good, as_good, bad = (worse(references, *how) for how in ((0.1, 0), (0.1, 1), (0.3, 2)))

@@ -13,6 +13,8 @@ import nlp.zero_shot
 from cli.main import main
 from corpora import zero_shot_examples
 from corpora.errors import UsageError
+from nlp.core import transformer
+from nlp.core.language import loading
 from nlp.core.language.config import Config
 from nlp.core.language.model import LanguageModel
 from nlp.core.tokenizer import Tokenizer
@@ -91,6 +93,36 @@ def test_all_goes_on_when_one_cannot_be_done(
     assert "cbt: left out: a package is missing" in err
 
 
+def test_precision_and_what_there_is_to_tell_of_a_models_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = Tokenizer.train(["take me to Mars " * 9], vocabulary_size=264)
+    torch.manual_seed(0)
+    config = transformer.Config(264, context=32, layers=1, heads=2, hidden_size=16)
+    LanguageModel(config, tokenizer).save_pretrained(tmp_path / "m")
+    text = tmp_path / "a.txt"
+    text.write_text("take me to Mars\n" * 3)
+    found = []
+    for options in ((), ("--precision", "float32"), ("--precision", "int4")):
+        _, out, _ = run(
+            capsys, str(tmp_path / "m"), str(text), "--device", "cpu", "--json", *options
+        )
+        found.append(json.loads(out)["per_token"])
+    assert found[0] == found[1] != found[2] == pytest.approx(found[0], rel=0.2)
+
+    own = loading.load
+
+    def load(*named: str) -> LanguageModel:
+        model = own(*named)
+        model.remarks = [f"loaded in {named[2]}"]
+        return model
+
+    monkeypatch.setattr(loading, "load", load)
+    arguments = (str(tmp_path / "m"), str(text), "--task", "language-modelling", "--json")
+    _, _, err = run(capsys, *arguments, "--precision", "int8")
+    assert err == "loaded in int8\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -99,6 +131,19 @@ def test_all_goes_on_when_one_cannot_be_done(
         (("a", "b", "--task", "cbt"), "2 sources were given"),
         (("--task", "lambada", "--set", "protocol"), "expected NAME=VALUE"),
         (("--task", "lambada", "--set", "colour=red"), "no option 'colour'; its options: protocol"),
+        (("--task", "lambada", "--set", "limit=3"), "no option 'limit'; its options: protocol"),
+        (("--task", "lambada", "--set", "model=x"), "no option 'model'; its options: protocol"),
+        (("--task", "lambada", "--set", "report=x"), "no option 'report'; its options: protocol"),
+        (("--task", "winograd", "--set", "scoring=[1]"), "scoring is [1]: expected a text"),
+        (("--task", "summarization", "--set", "hint=3"), "hint is 3: expected a text"),
+        (
+            ("--task", "language-modelling", "--set", "stride=abc"),
+            "stride is 'abc': expected a whole number or null",
+        ),
+        (("--task", "questions", "--set", "shots=abc"), "shots is 'abc': expected a whole number"),
+        (("--task", "cbt", "--precision", "float8"), "precision 'float8' is unknown"),
+        (("--task", "cbt", "--precision", "int8"), "int8 is for GPT-2"),
+        (("a.txt", "--precision", "int8"), "int8 is for GPT-2"),
         (("--task", "all", "--set", "a=1"), "--set is for one task"),
         (("--task", "cbt", "--beam-size", "3"), "--task takes no --beam-size"),
         (("--task", "cbt", "--split", "test"), "--task takes no --split"),

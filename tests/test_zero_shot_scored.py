@@ -3,8 +3,11 @@ no windows and no cache, on tables of probabilities made by hand."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import math
+import re
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +33,17 @@ from nlp.core.language.config import Config
 from nlp.core.language.model import LanguageModel
 from nlp.core.scoring import corpus_perplexity, score
 from nlp.core.tokenizer import Tokenizer
-from nlp.zero_shot import TASKS, cloze, evaluate, lambada, language_modelling, task, winograd
+from nlp.zero_shot import (
+    MODULES,
+    TASKS,
+    check_options,
+    cloze,
+    evaluate,
+    lambada,
+    language_modelling,
+    task,
+    winograd,
+)
 from nlp.zero_shot.lambada import ACCURACY, FILTERED, LAST_TOKEN, LAST_WORD, PERPLEXITY, STOP_WORDS
 
 STORY = " ".join(row["text"] for row in zero_shot_examples.LAST_WORDS)
@@ -260,6 +273,61 @@ def test_partial_scoring_forgives_a_rare_option(tmp_path: Path) -> None:
     assert result.rows["full scoring"]["accuracy"].value == 0
 
 
+def schemas(path: Path, *befores: str) -> str:
+    rows = [
+        {
+            "text": f"{before} it was sad.",
+            "pronoun": "it",
+            "pronoun_loc": len(before) + 1,
+            "options": ["the man", "the old door"],
+            "label": 0,
+        }
+        for before in befores
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_a_schema_that_does_not_fit_is_left_out_and_counted(tmp_path: Path) -> None:
+    source = schemas(tmp_path / "wsc.jsonl", "The door creaked and", "The house " * 20 + "and")
+    both = evaluate(lstm(), "winograd", source)
+    longest = max(
+        len(TOKENIZER.encode(before)) + len(TOKENIZER.encode(after))
+        for option in ("the man", "the old door")
+        for before, after in [winograd.substituted(read_schemas(source).examples[0], option)]
+    )
+    one = evaluate(gpt2(longest), "winograd", source)
+    assert (both.examples, both.remarks, one.examples) == (2, [], 1)
+    told = f"texts longer than the {longest} tokens the model looks at, left out: 1 of 2"
+    assert one.remarks == [told]
+    with pytest.raises(UsageError, match="no schema can be scored"):
+        evaluate(gpt2(longest - 1), "winograd", source)
+
+
+def test_a_text_that_spells_a_special_token_is_ordinary(tmp_path: Path) -> None:
+    end = "<|endoftext|>"
+    story = f"She {end} ran home. " * 3
+    file = tmp_path / "texts.jsonl"
+    cbt = {"sentences": [story] * 20, "question": "XXXXX ran .", "options": ["He", "She"]}
+    for name, row in (
+        ("lambada", {"text": f"{story}and met Anna"}),
+        ("cbt", {**cbt, "answer": "She"}),
+        ("language-modelling", {"text": story}),
+    ):
+        file.write_text(json.dumps(row) + "\n")
+        result = evaluate(lstm(), name, str(file))
+        assert result.examples
+        assert end in str(result.details[0]["input"])
+    result = evaluate(lstm(), "winograd", schemas(file, story))
+    before, after = winograd.substituted(read_schemas(str(file)).examples[0], "the man")
+    ids = TOKENIZER.encode(before, disallowed_special=())
+    ids += TOKENIZER.encode(after, disallowed_special=())
+    with torch.inference_mode():
+        logs = lstm().eval()(torch.tensor([[TOKENIZER.end_of_text, *ids]]), lstm().start(1))[0][0]
+    nats = logs.log_softmax(-1)[:-1].gather(1, torch.tensor(ids)[:, None]).sum()
+    assert result.details[0]["scores"]["full"]["the man"] == pytest.approx(nats.item(), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("before", "pronoun", "after", "option", "text"),
     [
@@ -396,3 +464,49 @@ def test_what_is_unknown_is_one_line() -> None:
         evaluate(lstm(), "language-modelling", detokenizer="moses")
     with pytest.raises(UsageError, match="limit"):
         read_last_words(limit=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        (
+            "language-modelling",
+            {"stride": "abc"},
+            "stride is 'abc': expected a whole number or null",
+        ),
+        ("language-modelling", {"stride": 2.5}, "stride is 2.5: expected a whole number or null"),
+        ("translation", {"shots": "abc"}, "shots is 'abc': expected a whole number"),
+        ("translation", {"shots": True}, "shots is True: expected a whole number"),
+        ("translation", {"direction": ["en-fr"]}, "direction is ['en-fr']: expected a text"),
+        ("questions", {"max_tokens": "abc"}, "max_tokens is 'abc': expected a whole number"),
+        ("questions", {"max_tokens": None}, "max_tokens is None: expected a whole number"),
+        ("summarization", {"hint": 3}, "hint is 3: expected a text"),
+        ("summarization", {"stem": 1}, "stem is 1: expected true or false"),
+        ("winograd", {"scoring": [1]}, "scoring is [1]: expected a text"),
+        ("lambada", {"protocol": {}}, "protocol is {}: expected a text"),
+        ("translation", {"max_tokens": 0}, "max_tokens is 0: expected a number above 0"),
+        ("translation", {"direction": "fr"}, "direction"),
+        ("cbt", {"split": "test"}, "the task has no option 'split'; its options: none"),
+    ],
+)
+def test_options_of_another_type_are_one_line(name: str, options: dict, told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        TASKS[name](lstm(), **options)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_defaults_of_all_options_are_of_their_types(name: str) -> None:
+    module = importlib.import_module(f"nlp.zero_shot.{MODULES[name]}")
+    parameters = inspect.signature(module.evaluate).parameters
+    fixed = ("model", "source", "limit", "report")
+    check_options(name, {key: one.default for key, one in parameters.items() if key not in fixed})
+
+
+def test_a_named_model_is_loaded_as_precisely_as_is_asked(tmp_path: Path) -> None:
+    gpt2(64).save_pretrained(tmp_path / "m")
+    whole = evaluate(str(tmp_path / "m"), "lambada", limit=1, device="cpu")
+    rough = evaluate(str(tmp_path / "m"), "lambada", limit=1, device="cpu", precision="int8")
+    assert whole.metrics[PERPLEXITY] != rough.metrics[PERPLEXITY]
+    assert rough.metrics[PERPLEXITY].value == pytest.approx(
+        whole.metrics[PERPLEXITY].value, rel=0.1
+    )

@@ -189,8 +189,8 @@ def score(
         first_token=first_token,
         log_probability=total,
         bits=-total / math.log(2),
-        perplexity=_exponential(-total / counted),
-        word_perplexity=_exponential(-total / counted_words),
+        perplexity=exponential(-total / counted),
+        word_perplexity=exponential(-total / counted_words),
         bits_per_byte=-total / math.log(2) / counted_bytes,
         counted_tokens=counted,
         counted_words=counted_words,
@@ -250,7 +250,8 @@ def _words(text: str, tokens: Sequence[TokenScore]) -> list[WordScore]:
     return words
 
 
-def _exponential(value: float) -> float:
+def exponential(value: float) -> float:
+    """Perplexity of so many nats a unit; infinite where a float has no room for it."""
     return math.exp(value) if value < 700 else math.inf
 
 
@@ -328,8 +329,8 @@ def corpus_perplexity(
 def perplexity_of(nats: float, tokens: int, words: int | None, bytes: int | None) -> Perplexity:
     """A corpus of these counts whose tokens cost `nats` in all."""
     return Perplexity(
-        per_token=_exponential(nats / tokens),
-        per_word=_exponential(nats / words) if words else None,
+        per_token=exponential(nats / tokens),
+        per_word=exponential(nats / words) if words else None,
         bits_per_byte=nats / math.log(2) / bytes if bytes else None,
         nats_per_token=nats / tokens,
         tokens=tokens,

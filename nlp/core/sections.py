@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nlp.core.sentences import Place, places
-from nlp.core.summary import Settings, ordinary
+from nlp.core.summary import Settings
+from nlp.core.tokens.special_tokens import ordinary
 
 
 def sections(tokenizer: Any, text: str, room: int | None, settings: Settings) -> list[str]:
@@ -22,7 +23,7 @@ def sections(tokenizer: Any, text: str, room: int | None, settings: Settings) ->
     if room is None or len(ordinary(tokenizer, text + hint)) <= room:
         return [text]
     own = room - len(ordinary(tokenizer, hint))
-    where = tokenizer.offsets(text, ids=ordinary(tokenizer, text), disallowed_special=())
+    where = tokenizer.offsets(text, ids=ordinary(tokenizer, text))
     ends = [end for _, end in where]
     stops = [end for _, end in places(text, settings.language)]
     parts: list[str] = []

@@ -25,6 +25,7 @@ from nlp.core.search.beam import Prompted, search
 from nlp.core.sentences import Place, places
 from nlp.core.strategies import Beam, Greedy, Sampling
 from nlp.core.tokens.detokenizer import IncrementalDetokenizer
+from nlp.core.tokens.special_tokens import ordinary
 
 HINT = "\nTL;DR:"
 
@@ -177,22 +178,17 @@ def prompt(tokenizer: Any, text: str, hint: str, room: int | None) -> Prompt:
     if room is None or len(ids) <= room:
         return Prompt(ids, 0)
     own = ordinary(tokenizer, text)
-    where = tokenizer.offsets(text, ids=own, disallowed_special=())
-    kept = room - len(ordinary(tokenizer, hint))
+    where = tokenizer.offsets(text, ids=own)
+    length = room - len(ordinary(tokenizer, hint))
     while True:
-        kept = min(max(kept, 0), len(own))
-        while 0 < kept < len(own) and where[kept][0] < where[kept - 1][1]:
-            kept -= 1  # both hold bytes of one character
-        head = text[: where[kept - 1][1]].rstrip() if kept else ""
+        length = min(max(length, 0), len(own))
+        while 0 < length < len(own) and where[length][0] < where[length - 1][1]:
+            length -= 1  # both hold bytes of one character
+        head = text[: where[length - 1][1]].rstrip() if length else ""
         ids = ordinary(tokenizer, head + hint)
-        if len(ids) <= room or not kept:
-            return Prompt(ids, len(own) - kept)
-        kept -= len(ids) - room  # the last word is another one now, and may take more tokens
-
-
-def ordinary(tokenizer: Any, text: str) -> list[int]:
-    """The ids of a text in which nothing is a special token, whatever it looks like."""
-    return list(tokenizer.encode(text, disallowed_special=()))
+        if len(ids) <= room or not length:
+            return Prompt(ids, len(own) - length)
+        length -= len(ids) - room  # the last word is another one now, and may take more tokens
 
 
 def kept(written: str, settings: Settings) -> list[Place]:

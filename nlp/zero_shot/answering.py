@@ -28,6 +28,7 @@ from nlp.core.decoding import (
     stop_ids,
 )
 from nlp.core.strategies import Greedy
+from nlp.core.tokens.special_tokens import ordinary
 from nlp.zero_shot.task import Watch
 
 WORTH = 16  # tokens read again that are worth a reading of their own
@@ -89,10 +90,6 @@ class Writer:
         self._last: list[int] = []
         self._kept: list[_Read] = []  # of the prompt before, shorter ones first
 
-    def ids(self, text: str) -> list[int]:
-        """A text's tokens; none of it is a special token, whatever it looks like."""
-        return list(self.tokenizer.encode(text, disallowed_special=()))
-
     @torch.inference_mode()
     def write(self, prompt: str, *, max_tokens: int) -> Answer:
         """What the model writes behind a prompt.
@@ -102,7 +99,7 @@ class Writer:
         Raises UsageError where `max_tokens` leave no room for a prompt, and for an empty prompt.
         """
         check_positive(max_tokens=max_tokens)
-        ids, cut = self._fitting(self.ids(prompt), max_tokens)
+        ids, cut = self._fitting(ordinary(self.tokenizer, prompt), max_tokens)
         with evaluation_mode(self.model):
             (written,) = generate(
                 self._behind(ids),

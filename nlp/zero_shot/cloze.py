@@ -16,6 +16,7 @@ from typing import Any
 from corpora.cloze_sets import BLANK, KINDS, Cloze, Source, read_missing_words
 from corpora.detokenizers import Detokenizer
 from nlp.core.continuations import left_cut, score_options
+from nlp.core.tokens.special_tokens import ordinary
 from nlp.zero_shot.task import Estimate, Report, TaskResult, Watch, mean_estimate, silent
 
 PAPER = {
@@ -48,8 +49,8 @@ def evaluate(
     cut = tokens_cut = 0
     for example in read.examples:
         prompt, options = parts_of(example)
-        before = tokenizer.encode(prompt, allowed_special="none")
-        behind = [tokenizer.encode(text, allowed_special="none") for text in options]
+        before = ordinary(tokenizer, prompt)
+        behind = [ordinary(tokenizer, text) for text in options]
         shortened = left_cut(model, before, max(map(len, behind)))
         tokens_cut += len(before) - len(shortened)
         cut += len(shortened) < len(before)

@@ -32,12 +32,13 @@ from corpora.cloze_sets import LastWord, Source, read_last_words
 from corpora.errors import UsageError
 from nlp.core.continuations import left_cut
 from nlp.core.decoding import evaluation_mode, read_prompt
+from nlp.core.scoring import exponential
+from nlp.core.tokens.special_tokens import ordinary
 from nlp.zero_shot.task import (
     Estimate,
     Report,
     TaskResult,
     Watch,
-    exponential,
     mean_estimate,
     ratio_estimate,
     silent,
@@ -135,11 +136,11 @@ def tokens_of(tokenizer: Any, example: LastWord) -> tuple[list[int], list[int], 
     """The tokens of a text before its last word, those of the word with its space, and whether
     they are the tokens of the whole text. Where one of these would be part of both, they are not.
     """
-    before = tokenizer.encode(example.context, allowed_special="none")
-    whole = tokenizer.encode(f"{example.context} {example.word}", allowed_special="none")
+    before = ordinary(tokenizer, example.context)
+    whole = ordinary(tokenizer, f"{example.context} {example.word}")
     if whole[: len(before)] == before:
         return before, whole[len(before) :], True
-    return before, tokenizer.encode(f" {example.word}", allowed_special="none"), False
+    return before, ordinary(tokenizer, f" {example.word}"), False
 
 
 def stop_tokens(tokenizer: Any, size: int) -> Tensor:

@@ -26,7 +26,9 @@ from corpora.cloze_sets import Source, read_running_text
 from corpora.detokenizers import Detokenizer
 from corpora.errors import UsageError, check_positive
 from nlp.core.continuations import score_many
-from nlp.zero_shot.task import SIZES, Report, TaskResult, Watch, exponential, ratio_estimate, silent
+from nlp.core.scoring import exponential
+from nlp.core.tokens.special_tokens import ordinary
+from nlp.zero_shot.task import SIZES, Report, TaskResult, Watch, ratio_estimate, silent
 
 PERPLEXITY, CHARACTER, BYTE = "perplexity per word", "bits per character", "bits per byte"
 UNKNOWN = re.compile("<unk>")
@@ -98,7 +100,7 @@ def evaluate(
     pieces = pieces_of(published, style)
     text = "".join(piece.text for piece in pieces)
     tokenizer = model.text_tokenizer()
-    ids = tokenizer.encode(text, allowed_special="none")
+    ids = ordinary(tokenizer, text)
     context = getattr(model, "context", None)
     stride = _stride(stride, context)
     watch = Watch("language-modelling", len(ids), report)

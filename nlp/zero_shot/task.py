@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from corpora.errors import UsageError
-from nlp.core.classes.bootstrap import ENDS
+from nlp.core.classes.bootstrap import middle, resampled
 from nlp.core.events import Event, Remark
 
 Report = Callable[[Event], None]
@@ -94,17 +94,8 @@ def estimate(
     if not examples:
         raise UsageError("no examples: expected one or more to score")
     value = float(statistic(np.ones(examples)))
-    draw = np.random.default_rng(seed)
-    found = np.array(
-        [
-            statistic(np.bincount(draw.integers(examples, size=examples), minlength=examples))
-            for _ in range(resamples)
-        ],
-        dtype=float,
-    )
-    known = found[~np.isnan(found)]
-    low, high = np.percentile(known, ENDS).tolist() if len(known) else (math.nan, math.nan)
-    return Estimate(value, low, high)
+    drawn = resampled(examples, resamples=resamples, seed=seed)
+    return Estimate(value, *middle([statistic(counts) for counts in drawn]))
 
 
 def mean_estimate(
@@ -136,8 +127,3 @@ def ratio_estimate(
         return float(change(float(counts @ top) / below)) if below else math.nan
 
     return estimate(statistic, len(top), resamples=resamples, seed=seed)
-
-
-def exponential(nats: float) -> float:
-    """Perplexity of so many nats a unit; infinite where a float has no room for it."""
-    return math.exp(nats) if nats < 700 else math.inf

@@ -19,6 +19,7 @@ from corpora.answer_sets import read_translations
 from corpora.errors import UsageError, check_choice
 from corpora.example_sets import Source
 from nlp.core.sentences import places
+from nlp.core.tokens.special_tokens import ordinary
 from nlp.core.translation.bleu_counts import BleuCounts
 from nlp.zero_shot.answering import Writer, remarks_of
 from nlp.zero_shot.task import Estimate, Report, TaskResult, Watch, estimate, silent
@@ -71,7 +72,9 @@ def evaluate(
         head = "".join(
             prompt(*(pair if there else pair[::-1])) for pair in TRANSLATION_PAIRS[:shots]
         )
-        most = [max_tokens or enough(writer, sentence) for sentence, _ in pairs]
+        most = [
+            enough(writer, sentence) if max_tokens is None else max_tokens for sentence, _ in pairs
+        ]
         watch = Watch(f"translation {way}", len(pairs), report)
         answers = writer.answers([head + prompt(sentence) for sentence, _ in pairs], most, watch)
         translations = [first_sentence(answer.text, way[-2:]) for answer in answers]
@@ -128,7 +131,7 @@ def first_sentence(written: str, language: str) -> str:
 def enough(writer: Writer, sentence: str) -> int:
     """Tokens that a translation of the sentence may take; half of the context at most."""
     context = getattr(writer.model, "context", None)
-    wanted = 3 * len(writer.ids(sentence)) + 20
+    wanted = 3 * len(ordinary(writer.tokenizer, sentence)) + 20
     return wanted if context is None else min(wanted, max(1, int(context) // 2))
 
 

@@ -9,7 +9,8 @@ The pronoun is replaced by each of the options, and the texts are compared:
 
 Partial scoring does not hold it against an option that it is long or rare in itself, and is the
 better one in Trinh and Le 2018. Log-probabilities are summed, not divided by length; a text is read
-from the start symbol on. Options take the case of their place, and 's for a possessive pronoun.
+from the start symbol on; a schema that is longer than the model's context is left out, and counted.
+Options take the case of their place, and 's for a possessive pronoun.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 
 from corpora.cloze_sets import Schema, Source, read_schemas
 from corpora.errors import UsageError
-from nlp.core.continuations import left_cut, score_many
+from nlp.core.continuations import score_many
+from nlp.core.tokens.special_tokens import ordinary
 from nlp.zero_shot.task import Estimate, Report, TaskResult, Watch, mean_estimate, silent
 
 ACCURACY = "accuracy"
@@ -52,7 +54,7 @@ def evaluate(
         scoring: "partial" or "full": whose accuracy is in `metrics`; the other's is in `rows`.
 
     Raises:
-        UsageError: the source cannot be read, or the scoring is unknown.
+        UsageError: the source cannot be read, the scoring is unknown, or no text fits the context.
     """
     if scoring not in SCORINGS:
         raise UsageError(f"scoring {scoring!r} is unknown: expected {' or '.join(SCORINGS)}")
@@ -60,8 +62,15 @@ def evaluate(
     watch = Watch("winograd", len(read.examples), report)
     details: list[dict[str, Any]] = []
     for begin in range(0, len(read.examples), TOGETHER):
-        details += _judged(model, read.examples[begin : begin + TOGETHER])
-        watch.tell(len(details))
+        group = read.examples[begin : begin + TOGETHER]
+        details += _judged(model, group)
+        watch.tell(begin + len(group))
+    remarks = list(read.remarks)
+    if left_out := len(read.examples) - len(details):
+        told = f"texts longer than the {model.context:,} tokens the model looks at"
+        if not details:
+            raise UsageError(f"{read.source}: there are only {told}: no schema can be scored")
+        remarks.append(f"{told}, left out: {left_out:,} of {len(read.examples):,}")
     rows = {name: _accuracy(details, key) for key, name in SCORINGS.items()}
     rows["chance"] = {ACCURACY: mean_estimate([d["chance"] for d in details], scale=100)}
     return TaskResult(
@@ -75,7 +84,7 @@ def evaluate(
         rows=rows,
         details=details,
         paper=PAPER,
-        remarks=list(read.remarks),
+        remarks=remarks,
     )
 
 
@@ -105,26 +114,28 @@ def _is_possessive(schema: Schema) -> bool:
 
 
 def _judged(model: Any, schemas: list[Schema]) -> list[dict[str, Any]]:
-    tokenizer = model.text_tokenizer()
-    pairs = []
+    """What is found of each schema whose texts the model can look at as a whole."""
+    tokenizer, context = model.text_tokenizer(), getattr(model, "context", None)
+    start = [tokenizer.end_of_text]
+    fitting: list[Schema] = []
+    pairs: list[tuple[list[int], list[int]]] = []
     lengths = []  # of what stands behind
     for schema in schemas:
+        own = []
         for option in schema.options:
             texts = substituted(schema, option)
-            before, behind = (tokenizer.encode(text, allowed_special="none") for text in texts)
+            before, behind = (ordinary(tokenizer, text) for text in texts)
             if not behind:
                 raise UsageError(f"{schema.where}: nothing stands behind the pronoun to be scored")
-            start = [tokenizer.end_of_text]
-            if len(left_cut(model, [*start, *before], len(behind))) < len(before) + 1:
-                raise UsageError(
-                    f"{schema.where}: {len(before) + len(behind):,} tokens, and the model looks "
-                    f"at {model.context:,}; leave this text out"
-                )
-            pairs.append((start, [*before, *behind]))
-            lengths.append(len(behind))
+            own.append((before, behind))
+        # The start symbol is read too, and the last token is not.
+        if context is None or all(len(before) + len(behind) <= context for before, behind in own):
+            fitting.append(schema)
+            pairs += [(start, [*before, *behind]) for before, behind in own]
+            lengths += [len(behind) for _, behind in own]
     scored = iter(zip(score_many(model, pairs), lengths, strict=True))
     details = []
-    for schema in schemas:
+    for schema in fitting:
         scores: dict[str, list[float]] = {"full": [], "partial": []}
         for _ in schema.options:
             values, length = next(scored)

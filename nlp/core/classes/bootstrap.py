@@ -1,8 +1,11 @@
-"""How far scores of classes would differ on another test set (Efron and Tibshirani 1993, ch. 13).
+"""How far scores would differ on another test set (Efron and Tibshirani 1993, ch. 13).
 
 A test set drawn from this one with replacement is how often it has each text, and all scores here
 are functions of such counts: that is a hundred times as fast as to call scikit-learn on each of a
 thousand drawn sets.
+
+    values = [score(counts) for counts in resampled(len(texts), resamples=1000, seed=0)]
+    low, high = middle(values)
 """
 
 from __future__ import annotations
@@ -14,6 +17,23 @@ import numpy as np
 
 SCORES = ("accuracy", "macro_f1", "micro_f1", "roc_auc", "pr_auc")
 ENDS = (2.5, 97.5)  # per cent
+
+
+def resampled(size: int, *, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each of `size` examples is in sets drawn with replacement: `[size]` a set."""
+    draw = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.bincount(draw.integers(size, size=size), minlength=size)
+
+
+def middle(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
+    """Where the middle 95 % of them lie. NaN are left out; NaN where there is nothing else."""
+    found = np.asarray(values, dtype=float)
+    known = found[~np.isnan(found)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.percentile(known, ENDS).tolist()
+    return low, high
 
 
 def ranges(
@@ -28,24 +48,17 @@ def ranges(
 
     gold, chosen, probabilities: `[texts, labels]`, the first two bool.
     """
-    draw = np.random.default_rng(seed)
     correct = (gold == chosen).all(1)
     rankings = [Ranking(*pair) for pair in zip(gold.T, probabilities.T, strict=True)]
 
     def scores() -> Iterator[tuple[float, ...]]:
-        for _ in range(resamples):
-            counts = np.bincount(draw.integers(len(gold), size=len(gold)), minlength=len(gold))
+        for counts in resampled(len(gold), resamples=resamples, seed=seed):
             areas = [ranking.areas(counts) for ranking in rankings]
             means = (mean(column) for column in zip(*areas, strict=True))
             yield correct @ counts / len(gold), *f1(gold, chosen, counts), *means
 
     drawn = np.array(list(scores())).T  # [5, resamples]
-    found = {}
-    for name, values in zip(SCORES, drawn, strict=True):
-        known = values[~np.isnan(values)]
-        low, high = np.percentile(known, ENDS).tolist() if len(known) else (math.nan, math.nan)
-        found[name] = low, high
-    return found
+    return {name: middle(values) for name, values in zip(SCORES, drawn, strict=True)}
 
 
 def f1(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from corpora.errors import UsageError
 
@@ -40,6 +40,11 @@ def split_special(
             start = match.end()
     if start < len(text):
         yield text[start:], None
+
+
+def ordinary(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a text in which nothing is a special token, whatever it looks like."""
+    return list(tokenizer.encode(text, disallowed_special=()))
 
 
 @lru_cache(maxsize=64)

@@ -172,9 +172,13 @@ def paired_bootstrap(
     systems = [("other", other), ("system", system)]  # the first is what the rest is held against
     test = PairedTest(systems, metrics, [references], test_type="bs", n_samples=samples)
     found: Mapping[str, Sequence[Any]] = test()[1]  # in the metrics' order, behind "System"
-    same = list(system) == list(other)  # sacreBLEU finds a difference of 0 significant
     return {
-        name: PairedScore(second.score, first.score, 1.0 if same else second.p_value)
+        name: PairedScore(
+            second.score,
+            first.score,
+            # sacreBLEU finds a difference of 0 significant.
+            1.0 if second.score == first.score else second.p_value,
+        )
         for name, (first, second) in zip(metrics, list(found.values())[1:], strict=True)
     }
 
@@ -205,7 +209,24 @@ def _metrics(tokenize: str) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise UsageError(f"sacrebleu cannot tokenize by {tokenize}: {reason}") from error
     ter = metrics.TER(normalized=apart, asian_support=apart)
-    return {"BLEU": bleu, "chrF": metrics.CHRF(), "TER": ter}
+    return {"BLEU": _in_floats(bleu), "chrF": _in_floats(metrics.CHRF()), "TER": _in_floats(ter)}
+
+
+def _in_floats(metric: Any) -> Any:
+    """The metric, whose scores of resampled corpora are floats of Python.
+
+    In sacreBLEU 2.6 a score of 0 is one, and others are float32: `statistics.mean`, which it calls,
+    refuses the two together.
+    """
+    computed = metric._compute_score_from_stats
+
+    def compute(counts: Any) -> Any:
+        found = computed(counts)
+        found.score = float(found.score)
+        return found
+
+    metric._compute_score_from_stats = compute
+    return metric
 
 
 def _check(**texts: Sequence[str]) -> None:
