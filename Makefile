@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo demo-tagger demo-translator test quick check bench gpu-check setup clean
+.PHONY: demo demo-tagger demo-translator demo-captioner test quick check bench gpu-check setup clean
 
 demo: $(READY)  ## train a language model on real Wikipedia text, read what it writes, score sentences
 	$(BIN)/unrolled train-lm --output demo-model --minutes 4.7 --baselines --overwrite
@@ -23,6 +23,15 @@ demo-translator: $(READY)  ## learn an invented language, translate, show what w
 	$(BIN)/unrolled translate demo-translator --show-attention \
 		"The old farmer will buy a small red boat tomorrow." \
 		"My sister did not sleep because the dogs were hungry."
+
+demo-captioner: $(READY)  ## learn to say what is in drawn pictures, show where each word looked
+	$(BIN)/unrolled train-captioner generated-scenes:6000 --output demo-captioner --overwrite \
+		--minutes 4
+	$(BIN)/python -c "from corpora.scenes import draw, scenes; from PIL import Image; \
+		[Image.fromarray(draw(scene)).save(f'demo-captioner/{number}.png') \
+		for number, scene in enumerate(scenes(seed=2026, count=3), 1)]"
+	$(BIN)/unrolled caption demo-captioner demo-captioner/1.png demo-captioner/2.png \
+		demo-captioner/3.png --attention demo-captioner/attention.png
 
 test: $(READY) check  ## lint, types and all tests
 	$(BIN)/python -m pytest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,13 @@ READING = {
     "language-model": ("text_column", "document"),
     "translator": ("source_column", "target_column"),
     "captioner": ("image_column", "caption_column"),
+    "vqa": ("image_column",),
+}
+# Where those are measured that are not in this file.
+ELSEWHERE = {
+    "translator": "cli.translator_evaluation",
+    "captioner": "cli.captioner_evaluation",
+    "vqa": "cli.question_answering",
 }
 # Those that say how it is measured.
 MEASURING = {
@@ -203,21 +211,10 @@ def evaluate(
         from nlp.core.curves import require
 
         require()
-    if kind == "translator":
-        from cli import translator_evaluation
-
-        names = (*MEASURING[kind], "errors", "device", "as_json")
-        translator_evaluation.evaluate(
-            model, data, reading, **{name: arguments[name] for name in names}
-        )
-        return
-    if kind == "captioner":
-        from cli import captioner_evaluation
-
-        names = (*MEASURING[kind], "errors", "device", "as_json")
-        captioner_evaluation.evaluate(
-            model, data, reading, **{name: arguments[name] for name in names}
-        )
+    if kind in ELSEWHERE:
+        names = (*MEASURING.get(kind, ()), "errors", "device", "as_json")
+        found = import_module(ELSEWHERE[kind])
+        found.evaluate(model, data, reading, **{name: arguments[name] for name in names})
         return
     source: Any = data[0] if len(data) == 1 else data
     if kind == "tagger":
@@ -261,8 +258,8 @@ def _kind(model: str) -> str:
     kind = inputs.kind_of(model) or "tagger"
     if kind not in READING:
         raise UsageError(
-            f"{folder} holds {kind}: `evaluate` takes a tagger, classifier, translator, captioner "
-            "or language model"
+            f"{folder} holds {kind}: `evaluate` takes a tagger, classifier, translator, captioner, "
+            "vqa or language model"
             + ("; for word vectors there is `unrolled words evaluate`" * (kind == "embeddings"))
         )
     checkpoint.read_config(folder, kind)  # tells what is missing or damaged

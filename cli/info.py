@@ -20,6 +20,7 @@ EXTRAS = {
     "search": ["usearch"],
     "umap": ["umap-learn"],
     "vision": ["pillow"],
+    "meteor": ["nltk", "pycocoevalcap"],
     "languages": ["py3langid"],
     "eval": ["rouge-score", "scikit-learn"],
     "pretrained": ["gguf", "transformers"],

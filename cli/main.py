@@ -16,11 +16,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from cli import (
+    ask,
+    caption,
+    captioner,
     classifier,
     download,
     embeddings,
     evaluate,
     info,
+    question_answering,
     sample,
     score,
     summarize,
@@ -59,11 +63,15 @@ app.command("train-embeddings")(embeddings.train_embeddings)
 app.command("train-tagger")(tagger.train_tagger)
 app.command("train-classifier")(classifier.train_classifier)
 app.command("train-translator")(translator.train_translator)
+app.command("train-captioner")(captioner.train_captioner)
 app.command("sample")(sample.sample)
 app.command("score")(score.score)
 app.command("tag")(tagger.tag)
 app.command("classify")(classifier.classify)
 app.command("translate")(translate.translate)
+app.command("caption")(caption.caption)
+app.command("train-vqa")(question_answering.train_vqa)
+app.command("ask")(ask.ask)
 app.command("summarize")(summarize.summarize)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(words.app, name="words")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpora import UsageError, generated_pairs, generated_people
+from corpora import UsageError, generated_pairs, generated_people, scenes
 from corpora.schemes import to_tags
 from nlp import classifier, language_model, tagger, translator
 from nlp.classifier import ClassBatch, Classifier
@@ -26,6 +26,10 @@ from nlp.core.translation.texts import Texts
 from nlp.language_model import Config, LanguageModel
 from nlp.tagger import Tagger, TaggerBatch
 from nlp.translator import Translator, TranslatorBatch
+from vision import captioner, question_answering
+from vision.captioner import CaptionBatch, Captioner
+from vision.images import Preparation
+from vision.question_answering import Answerer, QuestionBatch
 
 TEXT = "take me to Mars, bake me a cake, take me to the moon and wake me soon. " * 8
 
@@ -162,7 +166,7 @@ def classifier_batch(rows: int) -> ClassBatch:
     return build_classifier().batch(SENTENCES[:rows], [[label] for label in LABELS[:rows]])
 
 
-def padded_classifier_batch(batch: ClassBatch) -> ClassBatch:
+def padded_classifier_batch(batch: Any) -> Any:
     wider = {name: F.pad(getattr(batch, name), (0, 3)) for name in ("place", "mask")}
     return batch._replace(**wider)
 
@@ -232,7 +236,94 @@ def translator_member(**options: Any) -> Member:
     )
 
 
+SCENES = [*scenes.scenes(seed=0, count=6, size=48)]
+# The first has the longest, so that all batches have the same shape.
+SCENES.sort(key=lambda scene: -len(scene.captions[0].split()))
+WORDS = Tokenizer.train([f" {text}" for one in SCENES for text in one.captions], kind="characters")
+
+
+def build_captioner(**options: Any) -> Captioner:
+    torch.manual_seed(0)
+    sizes = {"embedding_size": 32, "hidden_size": 48, "features": 32, **options}
+    prepared = Preparation(size=48)
+    config = captioner.Config(WORDS.vocabulary_size, preparation=prepared, **sizes)
+    return Captioner(config, Texts(WORDS, WORDS))
+
+
+def captioner_batch(rows: int) -> CaptionBatch:
+    model, chosen = build_captioner(), SCENES[:rows]
+    pixels = torch.stack([model.preparation(scenes.draw(scene)) for scene in chosen])
+    # A few letters are enough, and quick.
+    texts = [scene.captions[0][:12] for scene in chosen]
+    return model.batch(pixels, model.texts.encode(texts, target=True))
+
+
+def padded_caption_batch(batch: CaptionBatch) -> CaptionBatch:
+    wider = {name: F.pad(getattr(batch, name), (0, 3)) for name in ("inputs", "targets", "mask")}
+    return batch._replace(**wider)
+
+
+def evaluate_captioner(model: Captioner, folder: Path) -> tuple[float, ...]:
+    found = captioner.evaluate(model, "generated-scenes:3:48")
+    return found.length, float(found.captions), 1 + found.cider
+
+
+def captioner_member(**options: Any) -> Member:
+    return Member(
+        kind=Captioner,
+        build=lambda: build_captioner(**options),
+        batch=captioner_batch,
+        outputs=lambda model, batch: model(batch)[0] * batch.mask[..., None],
+        pad=padded_caption_batch,
+        evaluate=evaluate_captioner,
+        use_empty=lambda model, folder: captioner.evaluate(model, written(folder / "a.csv", "")),
+    )
+
+
+ASKED = [[one.question[:-1].split(), one.answer] for scene in SCENES for one in scene.questions[:1]]
+
+
+def build_answerer(**options: Any) -> Answerer:
+    torch.manual_seed(0)
+    alphabet, _ = Alphabet.build([word for words, _ in ASKED for word in words])
+    config = question_answering.Config(
+        **{"answers": ("0", "1", "2", "3", "4"), "words": len(alphabet.words)},
+        **{"preparation": Preparation(size=48), "features": 32, "hidden_size": 24, **options},
+    )
+    return Answerer(config, alphabet)
+
+
+def question_batch(rows: int) -> QuestionBatch:
+    model = build_answerer()
+    pixels = torch.stack([model.config.preparation(scenes.draw(one)) for one in SCENES[:rows]])
+    words, answers = zip(*ASKED[:rows], strict=True)
+    return model.batch(pixels, range(rows), words, [[answer] for answer in answers])
+
+
+def evaluate_answerer(model: Answerer, folder: Path) -> tuple[float, ...]:
+    found = question_answering.evaluate(model, "generated-scenes:3:48")
+    return float(found.questions), 1 + found.accuracy, 1 + found.ece
+
+
+def answerer_member(**options: Any) -> Member:
+    return Member(
+        kind=Answerer,
+        build=lambda: build_answerer(**options),
+        batch=question_batch,
+        outputs=lambda model, batch: model(batch).logits,
+        pad=padded_classifier_batch,
+        evaluate=evaluate_answerer,
+        use_empty=lambda model, folder: question_answering.evaluate(
+            model, written(folder / "a.csv", "")
+        ),
+    )
+
+
 MEMBERS = {
+    "captioner (lstm, additive, gated)": captioner_member(),
+    "captioner (gru, injected)": captioner_member(cell="gru", attention="none"),
+    "question answering (lstm, additive)": answerer_member(),
+    "question answering (gru, general)": answerer_member(cell="gru", attention="general", looks=1),
     "translator (lstm, general)": translator_member(decoder_layers=1),
     "translator (gru, additive, fed, covered)": translator_member(
         cell="gru", attention="additive", input_feeding=True, coverage=True

@@ -1,1 +1,1 @@
-"""Pixels: captioning, detection and face encoders will live here."""
+"""Pixels: captioning and questions about pictures; detection and face encoders will live here."""
