@@ -251,6 +251,7 @@ def build_captioner(**options: Any) -> Captioner:
 
 
 def captioner_batch(rows: int) -> CaptionBatch:
+    pytest.importorskip("PIL")
     model, chosen = build_captioner(), SCENES[:rows]
     pixels = torch.stack([model.preparation(scenes.draw(scene)) for scene in chosen])
     # A few letters are enough, and quick.
@@ -295,6 +296,7 @@ def build_answerer(**options: Any) -> Answerer:
 
 def question_batch(rows: int) -> QuestionBatch:
     model = build_answerer()
+    pytest.importorskip("PIL")
     pixels = torch.stack([model.config.preparation(scenes.draw(one)) for one in SCENES[:rows]])
     words, answers = zip(*ASKED[:rows], strict=True)
     return model.batch(pixels, range(rows), words, [[answer] for answer in answers])

@@ -17,6 +17,7 @@ from nlp.core.alphabet import Alphabet, Words
 from nlp.core.attention import Attention, AttentionKind
 from nlp.core.device import choose_device
 from nlp.core.encoder import Encoder
+from nlp.core.pooling import Pool
 from nlp.core.recipe import Loss
 from nlp.core.recurrent import CellKind
 from nlp.core.word_features import WordFeatures
@@ -25,6 +26,7 @@ from vision.images import Preparation
 from vision.question_answering.answering import Answer, answer
 
 KIND = "vqa"
+WORD_SCALE = 0.5  # of a learned vector's features, when it begins
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class Looked(NamedTuple):
 
 
 class Question(nn.Module):
-    """A question's words as one vector, in each direction where it ended."""
+    """A question's words as one vector: where each direction ended, and the most that any word has
+    of each feature, in which single words are not lost."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -119,6 +122,8 @@ class Question(nn.Module):
             shape_size=0,
             word_dropout=config.word_dropout,
         )
+        if self.features.words is not None:  # of short ones little is learned for long
+            nn.init.normal_(self.features.words.weight, std=WORD_SCALE)
         self.encoder = Encoder(
             config.cell,
             self.features.size,
@@ -127,38 +132,57 @@ class Question(nn.Module):
             input_dropout=config.input_dropout,
             dropout=config.dropout,
         )
+        self.pool = Pool("max", self.encoder.features)
+        self.output = nn.Linear(2 * self.encoder.features, config.features)
 
     def forward(self, batch: QuestionBatch) -> Tensor:
-        """`[questions, 2 * hidden_size]`."""
-        vectors = self.features(Words(*batch[2:7]))
-        summary: Tensor = self.encoder(vectors, batch.mask).summary
-        return summary
+        """`[questions, features]`."""
+        memory = self.encoder(self.features(Words(*batch[2:7])), batch.mask)
+        read: Tensor = self.output(torch.cat([memory.summary, self.pool(memory).vector], 1))
+        return read
+
+
+class Match(nn.Module):
+    """What each cell of a picture is to a question: products of their features, by which it is
+    seen whether a cell has what is asked for (Kim et al. 2017), weighed against how much is."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.sought, self.shown = nn.Linear(features, features), nn.Linear(features, features)
+        self.both, self.asked = nn.Linear(features, features), nn.Linear(features, features)
+        self.output, self.norm = nn.Linear(features, features), nn.LayerNorm(features)
+
+    def forward(self, states: Tensor, picture: Tensor, question: Tensor) -> Tensor:
+        """States `[pictures, positions, features]`, each question's picture and the questions
+        `[questions, features]` to states of each `[questions, positions, features]`."""
+        shown = self.shown(states)[picture] * self.sought(question)[:, None]
+        matched = (self.both(shown) + self.asked(question)[:, None]).relu()
+        together: Tensor = self.norm(states[picture] + self.output(matched))
+        return together
 
 
 class Answerer(nn.Module):
-    """A picture's memory, asked by a question: looks one after the other (stacked attention, Yang
-    et al. 2016), and a sum over the places that the question picks out (feature-wise modulation,
-    Perez et al. 2018), which is what can be counted: a look's weights always sum to 1."""
+    """A picture's cells matched with a question, then looks at them one after the other (stacked
+    attention, Yang et al. 2016); and what all cells have in all and at most, since a look, whose
+    weights always sum to 1, cannot count."""
+
+    temperature: Tensor
 
     def __init__(self, config: Config, alphabet: Alphabet) -> None:
         super().__init__()
         self.config, self.alphabet = config, alphabet
         self.number = {answer: number for number, answer in enumerate(config.answers)}
-        features = config.features
+        features, looks = config.features, config.looks
         self.images = ImageEncoder(config.backbone, features, freeze=config.freeze_backbone)
-        self.question = Question(config)
-        self.asked = nn.Linear(2 * config.hidden_size, features)
+        self.question, self.match = Question(config), Match(features)
         self.attentions = nn.ModuleList(
-            Attention(config.attention, features, features) for _ in range(config.looks)
+            Attention(config.attention, features, features) for _ in range(looks)
         )
-        self.read = nn.ModuleList(nn.Linear(features, features) for _ in range(config.looks))
-        self.sought = nn.Linear(features, 2 * features)
-        self.found = nn.Linear(features, features)
-        self.hidden = nn.Linear(2 * features, 2 * features)
+        self.asking = nn.ModuleList(nn.Linear(2 * features, features) for _ in range(looks))
+        self.counted, self.norm = nn.Linear(features, features), nn.LayerNorm(features)
+        self.hidden = nn.Linear((looks + 3) * features, 2 * features)
         self.output = nn.Linear(2 * features, len(config.answers))
         self.register_buffer("temperature", torch.ones(()))
-
-    temperature: Tensor
 
     @property
     def device(self) -> torch.device:
@@ -167,18 +191,20 @@ class Answerer(nn.Module):
     def forward(self, batch: QuestionBatch) -> Looked:
         """Logits of the answers, and where it looked for them."""
         memory, grid = self.images(batch.pixels)
-        asked = self.asked(self.question(batch)).tanh()
-        seen = self.found(memory.states)[batch.picture]  # [questions, positions, features]
-        weights = []
-        for attention, read in zip(self.attentions, self.read, strict=True):
+        question = self.question(batch)
+        states = self.match(memory.states, batch.picture, question)
+        mask = memory.mask[batch.picture]
+        read, weights, seen = [question], [], torch.zeros_like(question)
+        for attention, asking in zip(self.attentions, self.asking, strict=True):
             assert isinstance(attention, Attention)
-            keys = attention.keys(memory.states, memory.mask).rows(batch.picture)
-            context, look = attention(asked[:, None], keys)
-            asked = asked + read(context.squeeze(1)).tanh()
+            query = asking(torch.cat([question, seen], 1))
+            context, look = attention(query[:, None], attention.keys(states, mask))
+            seen = context.squeeze(1)
+            read.append(seen)
             weights.append(look)
-        scale, shift = self.sought(asked)[:, None].chunk(2, 2)
-        picked = (seen * (1 + scale) + shift).relu().sum(1) / seen.shape[1] ** 0.5
-        vector = self.hidden(torch.cat([asked, picked], 1)).relu()
+        counted = self.counted(states).relu()
+        in_all = self.norm(counted.sum(1) / counted.shape[1] ** 0.5)
+        vector = self.hidden(torch.cat([*read, in_all, counted.amax(1)], 1)).relu()
         vector = F.dropout(vector, self.config.output_dropout, self.training)
         return Looked(self.output(vector), torch.cat(weights, 1), grid)
 
