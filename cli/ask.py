@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from vision.look import Look
-    from vision.question_answering import Answer
+    from vision.question_answering import Answer, Answerer
 
 PNG, HTML = (".png",), (".html", ".htm")
 NAMED = ("first", "second", "third")  # looks; others are "look 4"
@@ -103,7 +103,7 @@ def ask(
                 words = ", ".join(map(visible, found.unknown))
                 typer.echo(f"words that the model has never seen: {words}", err=True)
             if attention is not None:
-                looks.append(_look(named))
+                looks.append(_look(loaded, named))
         sys.stdout.flush()
     if attention is not None:
         _draw(attention, looks, model)
@@ -162,10 +162,14 @@ def looked(found: Answer) -> Looked:
     return Looked(f"{text}: {found.answer}", places, found.attention, shares)
 
 
-def _look(found: Answer) -> Look:
+def _look(model: Answerer, found: Answer) -> Look:
+    from vision.cells import region_of
     from vision.look import look_at
 
-    seen = look_at(found.image, looked(found), found.placement.region)
+    rows, columns = found.attention.shape[1:]
+    place = found.placement
+    region = region_of(model.images.backbone, (rows, columns), place)
+    seen = look_at(found.image, looked(found), region, place.region)
     return replace(seen, name=f"{seen.name}: {found.question}")
 
 

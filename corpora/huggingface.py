@@ -74,7 +74,8 @@ def rows(
     """The name of its split and the fields of each row, for annotated data.
 
     Of the columns only `columns` are read where there are some of them. Class labels are given by
-    their names, and a missing one (-1) is None.
+    their names, and a missing one (-1) is None. Pictures are not decoded: they are
+    `{"bytes": ..., "path": ...}`.
 
     Raises `UsageError` where dataset, configuration or split is not to be found.
     """
@@ -83,6 +84,8 @@ def rows(
             if held := [column for column in table.column_names or () if column in columns]:
                 table = table.select_columns(held)
             classes = _class_names(table)
+            for column in _pictures(table):  # as bytes: who reads pictures knows the bad ones
+                table = table.cast_column(column, _undecoded())
             for row in table:
                 for column, names in classes.items():
                     row[column] = _named(row[column], names)
@@ -98,6 +101,20 @@ def _class_names(table: Any) -> dict[str, list[str]]:
         for column, feature in (table.features or {}).items()
     }
     return {column: kind.names for column, kind in kinds.items() if isinstance(kind, ClassLabel)}
+
+
+def _pictures(table: Any) -> list[str]:
+    """The columns of pictures."""
+    from datasets import Image
+
+    return [name for name, kind in (table.features or {}).items() if isinstance(kind, Image)]
+
+
+def _undecoded() -> Any:
+    """The kind of a column whose pictures are `{"bytes": ..., "path": ...}`."""
+    from datasets import Image
+
+    return Image(decode=False)
 
 
 def _named(value: Any, names: list[str]) -> Any:

@@ -96,6 +96,7 @@ def load_state(
             number, _, rest = name.partition(".")
             moments.setdefault(int(number), {})[rest] = tensor
         optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+        _lay_out(optimizer)
         torch.set_rng_state(groups["random"].pop("cpu"))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UsageError(
@@ -142,3 +143,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 break
     return rows
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Moments in memory as their parameters are: those of convolutions are not in the order in
+    which a file has them, and steps over two orders are slower and round differently."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if torch.is_tensor(value) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
