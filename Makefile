@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo demo-tagger demo-translator demo-captioner test quick check bench gpu-check setup clean
+.PHONY: demo demo-tagger demo-translator demo-captioner demo-detector demo-faces test quick check bench gpu-check setup clean
 
 demo: $(READY)  ## train a language model on real Wikipedia text, read what it writes, score sentences
 	$(BIN)/unrolled train-lm --output demo-model --minutes 4.7 --baselines --overwrite
@@ -32,6 +32,28 @@ demo-captioner: $(READY)  ## learn to say what is in drawn pictures, show where 
 		for number, scene in enumerate(scenes(seed=2026, count=3), 1)]"
 	$(BIN)/unrolled caption demo-captioner demo-captioner/1.png demo-captioner/2.png \
 		demo-captioner/3.png --attention demo-captioner/attention.png
+
+demo-detector: $(READY)  ## learn to find drawn shapes, find them in three new pictures
+	$(BIN)/unrolled train-detector generated-scenes:2000 --output demo-detector --overwrite \
+		--size 96 --batch-size 32 --minutes 3.5
+	$(BIN)/python -c "from corpora.scenes import draw, scenes; from PIL import Image; \
+		[Image.fromarray(draw(scene)).save(f'demo-detector/{number}.png') \
+		for number, scene in enumerate(scenes(seed=2026, count=3), 1)]"
+	$(BIN)/unrolled detect demo-detector demo-detector/1.png demo-detector/2.png \
+		demo-detector/3.png --draw demo-detector/found
+	$(BIN)/unrolled evaluate demo-detector generated-scenes:2000 --split test \
+		--page demo-detector/worst.html
+
+demo-faces: $(READY)  ## learn drawn faces, know new people again from one picture each
+	$(BIN)/unrolled train-faces generated-faces --output demo-faces --overwrite --minutes 3
+	$(BIN)/python -c "from pathlib import Path; from PIL import Image; \
+		from corpora.generated_faces import draw, portraits; \
+		faces = list(enumerate(portraits(2026, 12, 6))); \
+		[Path('demo-faces/people', face.person).mkdir(parents=True, exist_ok=True) for _, face in faces]; \
+		[Image.fromarray(draw(face)).save(f'demo-faces/people/{face.person}/{number}.png') \
+		for number, face in faces]"
+	$(BIN)/unrolled faces calibrate demo-faces demo-faces/people --far 0.01 \
+		--worst demo-faces/worst.png
 
 test: $(READY) check  ## lint, types and all tests
 	$(BIN)/python -m pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 from cli import inputs, translated
 from cli.format import finite, harmless, visible
 from cli.inputs import ANSWER, INPUT, option
+from cli.pictures import Unreadable
 from cli.translated import one_line, refuse
 from corpora.errors import UsageError
 
@@ -151,7 +152,7 @@ def caption(
     if loaded.config.attention == "none":
         wanted = {"--attention": attention is not None, "--weights": weights}
         refuse(wanted, f"{model} was trained without attention")
-    refused: dict[Any, str] = {}
+    unreadable = Unreadable(paths)
     found = loaded.caption(
         paths,
         strategy=_strategy(given),
@@ -164,16 +165,10 @@ def caption(
         seed=seed,
         precision=precision,
         threads=threads,
-        refused=lambda one: refused.update({one.image: one.reason}),
+        refused=unreadable,
     )
-    _answer(loaded, _shown(paths, found, refused, given), given)
-    bad = [path for path in paths if path in refused]
-    if bad:
-        count = "1 picture" if len(bad) == 1 else f"{len(bad):,} pictures"
-        typer.echo(f"{count} of {len(paths):,} could not be read:", err=True)
-        for path in bad:
-            typer.echo(f"  {one_line(harmless(refused[path]))}", err=True)
-        raise typer.Exit(2)
+    _answer(loaded, _shown(found, unreadable, given), given)
+    unreadable.tell()
 
 
 def _refuse_contradictions(given: Mapping[str, Any]) -> None:
@@ -197,37 +192,29 @@ def _strategy(given: Mapping[str, Any]) -> Any:
 
 
 def _shown(
-    paths: Sequence[Path],
-    found: Iterator[Caption],
-    refused: Mapping[Any, str],
-    given: Mapping[str, Any],
+    found: Iterator[Caption], unreadable: Unreadable, given: Mapping[str, Any]
 ) -> Iterator[Caption]:
     """Prints captions as they come, in JSON also of each picture that has none why, and yields
     them."""
-    from vision.images import name_of
-
-    pending = iter(paths)
     on_screen = sys.stdout.isatty()
 
     def write(line: str) -> None:
         sys.stdout.write(harmless(line) if on_screen else line)
 
-    def tell_refused(until: Any) -> None:
-        for path in pending:
-            if path == until:
-                break
+    def tell_unreadable(until: Any = None) -> None:
+        for one in unreadable.before(until):
             if given["as_json"]:
-                write(_json({"image": name_of(path), "error": refused[path]}))
+                write(_json(one))
 
     for one in found:
-        tell_refused(one.image)
+        tell_unreadable(one.image)
         if given["as_json"]:
             write(_json(record(one, weights=given["weights"])))
         else:
             write(text_lines(one, scores=given["n_best"] > 1))
         sys.stdout.flush()
         yield one
-    tell_refused(None)
+    tell_unreadable()
 
 
 def _answer(model: Captioner, found: Iterator[Caption], given: Mapping[str, Any]) -> None:

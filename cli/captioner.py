@@ -66,6 +66,10 @@ def train_captioner(
         option("Its trained weights: torchvision's .pth, .safetensors or a Hub id.", MODEL, "none"),
     ] = None,
     freeze_backbone: Annotated[bool, option("It stays as it is.", MODEL)] = False,
+    concepts: Annotated[
+        int, option("Phrases of captions that the encoder learns to find, too; 0 for none.", MODEL)
+    ] = 600,
+    context: Annotated[int, option("How many times its cells look at each other.", MODEL)] = 2,
     features: Annotated[int, option("Of each cell of the picture.", MODEL)] = 256,
     embedding_size: Annotated[int, option("Features of a piece.", MODEL)] = 256,
     hidden_size: inputs.HiddenSize = 256,

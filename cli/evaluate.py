@@ -30,18 +30,21 @@ READING = {
     "translator": ("source_column", "target_column"),
     "captioner": ("image_column", "caption_column"),
     "vqa": ("image_column",),
+    "detector": (),
 }
 # Where those are measured that are not in this file.
 ELSEWHERE = {
     "translator": "cli.translator_evaluation",
     "captioner": "cli.captioner_evaluation",
     "vqa": "cli.question_answering",
+    "detector": "cli.detector_evaluation",
 }
 # Those that say how it is measured.
 MEASURING = {
     "translator": ("beam_size", "length_penalty", "tokenize", "bootstrap", "against"),
     "captioner": ("beam_size", "length_penalty", "bootstrap"),
     "language-model": ("precision",),
+    "detector": ("page",),
 }
 WRITERS, TASKS = "Translators and captioners", "Zero-shot tasks"  # panels of --help
 SHOWN, KEPT = 10, 50  # errors; how many evaluations keep
@@ -54,8 +57,9 @@ def evaluate(
         typer.Argument(
             help="Annotated text of the form that the model was trained on: files, folders, globs, "
             "- for stdin, hf:NAME. For translators a source of pairs, or two aligned files. For "
-            "captioners the captions, then the folder of the pictures if it is elsewhere. For a "
-            "--task a file in its public set's layout, hf for that set, hf:NAME for another.",
+            "captioners and detectors the captions or boxes, then the folder of the pictures if "
+            "it is elsewhere. For a --task a file in its public set's layout, hf for that set, "
+            "hf:NAME for another.",
             show_default=False,
         ),
     ] = None,
@@ -170,7 +174,14 @@ def evaluate(
     ] = SHOWN,
     plot: Annotated[
         Path | None,
-        option("Draw how far confidences can be believed, as PNG (needs the extra: plots)."),
+        option(
+            "Draw how far confidences can be believed, of detectors precision and recall, as PNG "
+            "(needs the extra: plots)."
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        option("Detectors: the worst pictures with their mistakes, as .html or .png."),
     ] = None,
     device: inputs.Device = "auto",
     precision: Annotated[
@@ -178,8 +189,8 @@ def evaluate(
     ] = None,
     as_json: inputs.AsJson = False,
 ) -> None:
-    """Measure a model on data that it has not seen: tagger, classifier, translator, captioner or
-    language model.
+    """Measure a model on data that it has not seen: tagger, classifier, translator, captioner,
+    detector or language model.
 
     \b
     Examples:
@@ -188,6 +199,7 @@ def evaluate(
         unrolled evaluate my-model novel.txt
         unrolled evaluate my-translator test.en test.de --against my-other
         unrolled evaluate my-captioner test.csv photos --bootstrap 1000
+        unrolled evaluate my-detector VOC2012 --split validation --page worst.html
         unrolled evaluate gpt2 hf --task lambada --limit 500
     """
     arguments = dict(locals())
@@ -206,13 +218,14 @@ def evaluate(
     kind = _kind(model)
     reading = _reading(kind, arguments)
     if plot is not None:
-        if kind not in ("tagger", "classifier"):
+        if kind not in ("tagger", "classifier", "detector"):
             raise UsageError(f"--plot is for confidences: those of a {kind} are not measured")
         from nlp.core.curves import require
 
         require()
     if kind in ELSEWHERE:
-        names = (*MEASURING.get(kind, ()), "errors", "device", "as_json")
+        drawn = ("plot",) if kind == "detector" else ()
+        names = (*MEASURING.get(kind, ()), *drawn, "errors", "device", "as_json")
         found = import_module(ELSEWHERE[kind])
         found.evaluate(model, data, reading, **{name: arguments[name] for name in names})
         return
@@ -259,7 +272,7 @@ def _kind(model: str) -> str:
     if kind not in READING:
         raise UsageError(
             f"{folder} holds {kind}: `evaluate` takes a tagger, classifier, translator, captioner, "
-            "vqa or language model"
+            "vqa, detector or language model"
             + ("; for word vectors there is `unrolled words evaluate`" * (kind == "embeddings"))
         )
     checkpoint.read_config(folder, kind)  # tells what is missing or damaged

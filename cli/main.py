@@ -20,9 +20,12 @@ from cli import (
     caption,
     captioner,
     classifier,
+    detect,
+    detector,
     download,
     embeddings,
     evaluate,
+    faces,
     info,
     question_answering,
     sample,
@@ -31,6 +34,7 @@ from cli import (
     tagger,
     tokenize,
     train,
+    train_faces,
     translate,
     translator,
     words,
@@ -72,6 +76,10 @@ app.command("translate")(translate.translate)
 app.command("caption")(caption.caption)
 app.command("train-vqa")(question_answering.train_vqa)
 app.command("ask")(ask.ask)
+app.command("train-faces")(train_faces.train_faces)
+app.add_typer(faces.app, name="faces")
+app.command("train-detector")(detector.train_detector)
+app.command("detect")(detect.detect)
 app.command("summarize")(summarize.summarize)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(words.app, name="words")

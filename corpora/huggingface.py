@@ -83,24 +83,22 @@ def rows(
         for name, table in _splits(dataset, split, streaming):
             if held := [column for column in table.column_names or () if column in columns]:
                 table = table.select_columns(held)
-            classes = _class_names(table)
+            features = table.features or {}
+            classes = {name: kind for name, kind in features.items() if _has_classes(kind)}
             for column in _pictures(table):  # as bytes: who reads pictures knows the bad ones
                 table = table.cast_column(column, _undecoded())
             for row in table:
-                for column, names in classes.items():
-                    row[column] = _named(row[column], names)
+                for column, kind in classes.items():
+                    row[column] = _named(row[column], kind)
                 yield name, row
 
 
-def _class_names(table: Any) -> dict[str, list[str]]:
-    """The names of the classes of columns that hold a class label, or a list of them."""
+def _has_classes(feature: Any) -> bool:
+    """Whether class labels are in a column, in its lists or in its objects' fields."""
     from datasets import ClassLabel
 
-    kinds = {
-        column: getattr(feature, "feature", feature)
-        for column, feature in (table.features or {}).items()
-    }
-    return {column: kind.names for column, kind in kinds.items() if isinstance(kind, ClassLabel)}
+    inside = feature.values() if isinstance(feature, dict) else [getattr(feature, "feature", None)]
+    return isinstance(feature, ClassLabel) or any(map(_has_classes, filter(None, inside)))
 
 
 def _pictures(table: Any) -> list[str]:
@@ -117,10 +115,14 @@ def _undecoded() -> Any:
     return Image(decode=False)
 
 
-def _named(value: Any, names: list[str]) -> Any:
+def _named(value: Any, feature: Any) -> Any:
+    """A value with the names of classes in place of their numbers, wherever in it they are."""
+    if isinstance(value, dict):
+        return {key: _named(inside, feature[key]) for key, inside in value.items()}
     if isinstance(value, list):
-        return [_named(one, names) for one in value]
-    return None if value is None or value < 0 else names[value]
+        return [_named(one, getattr(feature, "feature", None)) for one in value]
+    names = getattr(feature, "names", None)
+    return value if names is None else None if value is None or value < 0 else names[value]
 
 
 def _splits(dataset: Dataset, split: str | None, streaming: bool) -> Iterator[tuple[str, Any]]:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from corpora import face_drawing
 from corpora.errors import UsageError
+from corpora.face_parts import FaceScene
 from corpora.scenes import Scene, draw
 from corpora.splits import OWN_NAMES
 
@@ -38,6 +40,8 @@ def load(image: Any) -> Path | bytes | np.ndarray:
     """What `vision.images.read` reads: a path, a file's bytes, or pixels [height, width, 3]."""
     if isinstance(image, Scene):
         return draw(image)
+    if isinstance(image, FaceScene):
+        return face_drawing.draw(image)
     if isinstance(image, dict):  # a dataset's, not decoded
         return image["bytes"] if image.get("bytes") else Path(image["path"])
     if hasattr(image, "convert"):  # a dataset's, decoded by Pillow

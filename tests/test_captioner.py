@@ -38,6 +38,7 @@ SMALL: dict[str, Any] = {
 VARIANTS: dict[str, dict[str, Any]] = {
     "additive, gated": {},
     "general, two layers of gru": {"attention": "general", "cell": "gru", "decoder_layers": 2},
+    "cells that look at each other": {"attention": "general", "context": 2},
     "injected": {"attention": "none"},
 }
 

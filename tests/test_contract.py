@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpora import UsageError, generated_pairs, generated_people, scenes
+from corpora import UsageError, generated_faces, generated_pairs, generated_people, scenes
 from corpora.schemes import to_tags
 from nlp import classifier, language_model, tagger, translator
 from nlp.classifier import ClassBatch, Classifier
@@ -26,8 +26,10 @@ from nlp.core.translation.texts import Texts
 from nlp.language_model import Config, LanguageModel
 from nlp.tagger import Tagger, TaggerBatch
 from nlp.translator import Translator, TranslatorBatch
-from vision import captioner, question_answering
+from vision import captioner, detector, faces, question_answering
 from vision.captioner import CaptionBatch, Captioner
+from vision.detector import DetectionBatch, Detector
+from vision.faces import FaceBatch, FaceEncoder
 from vision.images import Preparation
 from vision.question_answering import Answerer, QuestionBatch
 
@@ -45,6 +47,8 @@ class Member:
     pad: Callable[[Any], Any] | None  # the batch with more padding; None where there is none
     evaluate: Callable[[Any, Path], tuple[float, ...]]
     use_empty: Callable[[Any, Path], object]  # on empty input
+    rate: float = 0.02  # at which it learns a batch by heart
+    steps: int = 20  # in which it is half-way there
 
 
 def build_language_model(cell: str, **options: Any) -> LanguageModel:
@@ -321,8 +325,86 @@ def answerer_member(**options: Any) -> Member:
     )
 
 
+BOXED = [*scenes.scenes(seed=0, count=6, size=64)]
+BOXED.sort(key=lambda scene: len(scene.things))
+
+
+def build_detector(**options: Any) -> Detector:
+    torch.manual_seed(0)
+    sizes = (((12.0, 12.0),), ((20.0, 20.0),), ((40.0, 40.0),))
+    known = {"anchors": sizes, "preparation": Preparation(64, "pad"), "features": 16, **options}
+    return Detector(detector.Config(scenes.SHAPES, **known))
+
+
+def detector_batch(rows: int) -> DetectionBatch:
+    pytest.importorskip("PIL")
+    model = build_detector()
+    pixels = torch.stack([model.preparation(scenes.draw(one)) for one in BOXED[:rows]])
+    boxes = [[thing.box for thing in one.things] for one in BOXED[:rows]]
+    labels = [[scenes.SHAPES.index(thing.shape) for thing in one.things] for one in BOXED[:rows]]
+    return model.batch(pixels, boxes, labels)
+
+
+def evaluate_detector(model: Detector, folder: Path) -> tuple[float, ...]:
+    found = detector.evaluate(model, "generated-scenes:3:48")
+    return float(found.pictures), 1 + found.ap, 1 + found.ap50
+
+
+def detector_member(**options: Any) -> Member:
+    return Member(
+        kind=Detector,
+        build=lambda: build_detector(**options),
+        batch=detector_batch,
+        outputs=lambda model, batch: model(batch.pixels),
+        pad=None,
+        evaluate=evaluate_detector,
+        use_empty=lambda model, folder: detector.evaluate(model, written(folder / "a.csv", "")),
+        rate=0.003,  # boxes move a little at a time
+        steps=60,
+    )
+
+
+PORTRAITS = [*generated_faces.portraits(seed=0, people=3, pictures=2, size=32)]
+
+
+def build_face_encoder(**options: Any) -> FaceEncoder:
+    torch.manual_seed(0)
+    sizes = {"preparation": Preparation(size=32), "embedding_size": 16, "cells": 2, **options}
+    return FaceEncoder(faces.Config(people=3, **sizes))
+
+
+def face_batch(rows: int) -> FaceBatch:
+    pytest.importorskip("PIL")
+    model, chosen = build_face_encoder(), PORTRAITS[:rows]
+    pixels = torch.stack([model.preparation(generated_faces.draw(face)) for face in chosen])
+    return model.batch(pixels, [row // 2 for row in range(rows)])
+
+
+def evaluate_face_encoder(model: FaceEncoder, folder: Path) -> tuple[float, ...]:
+    found = faces.evaluate(model, "generated-faces:3:2", split="train")
+    return float(found.people), 1 + found.auc, 1 + found.eer, 1 + found.rank1
+
+
+def face_member(**options: Any) -> Member:
+    return Member(
+        kind=FaceEncoder,
+        build=lambda: build_face_encoder(**options),
+        batch=face_batch,
+        outputs=lambda model, batch: model(batch.pixels),
+        pad=None,
+        evaluate=evaluate_face_encoder,
+        use_empty=lambda model, folder: faces.evaluate(model, written(folder / "a.csv", "")),
+        rate=0.003,  # else hard triplets put all of them in one place
+    )
+
+
 MEMBERS = {
+    "faces (arcface)": face_member(),
+    "faces (triplets, hard)": face_member(objective="triplet", mining="hard"),
+    "detector (several owners)": detector_member(),
+    "detector (one owner)": detector_member(owners="best", judge_overlap=False),
     "captioner (lstm, additive, gated)": captioner_member(),
+    "captioner (lstm, cells in context)": captioner_member(attention="general", context=2),
     "captioner (gru, injected)": captioner_member(cell="gru", attention="none"),
     "question answering (lstm, additive)": answerer_member(),
     "question answering (gru, general)": answerer_member(cell="gru", attention="general", looks=1),
@@ -385,11 +467,11 @@ def test_same_seed_same_loss(member: Member) -> None:
     assert math.isfinite(losses[0])
 
 
-def test_twenty_steps_on_one_batch_halve_the_loss(member: Member) -> None:
+def test_a_few_steps_on_one_batch_halve_the_loss(member: Member) -> None:
     model, batch = member.build().eval(), member.batch(4)  # dropout off: one batch by heart
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=member.rate)
     first = model.loss(batch).mean.item()
-    for _ in range(20):
+    for _ in range(member.steps):
         model.loss(batch).mean.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from corpora.errors import UsageError
-from vision.image_encoder import WAVES, ImageEncoder, places
+from vision.image_encoder import WAVES, Context, ImageEncoder, places
 
 
 def pictures(count: int, size: int = 48) -> torch.Tensor:
@@ -105,3 +105,54 @@ def test_wrong_sizes_and_names_are_told() -> None:
         ImageEncoder("small", 0)
     with pytest.raises(UsageError, match="backbone"):
         ImageEncoder("large", 8)
+
+
+def opened(features: int, heads: int) -> Context:
+    """One that has learned something: as it begins it changes nothing."""
+    torch.manual_seed(0)
+    context = Context(features, heads)
+    for part in context.parameters():
+        torch.nn.init.normal_(part, std=0.5)
+    return context
+
+
+def test_cells_look_at_each_other_by_the_equation() -> None:
+    context, states = opened(8, 2), torch.randn(1, 5, 8)
+    normal = context.norms[0](states[0])
+    query, key, value = context.asked(normal).view(5, 3, 2, 2).unbind(1)  # [cells, heads, 2]
+    told = torch.zeros(5, 2, 2)
+    for cell in range(5):
+        for head in range(2):
+            for other in range(5):
+                score = query[cell, head] @ key[other, head] / math.sqrt(2) + context.bias[head]
+                told[cell, head] += score.clamp(0, 1) * value[other, head] / math.sqrt(5)
+    expected = states[0] + context.told(told.flatten(1))
+    expected = expected + context.output(context.hidden(context.norms[1](expected)).relu())
+    torch.testing.assert_close(context(states)[0], expected)
+    with pytest.raises(UsageError, match="multiple of 8"):
+        Context(12, 4)
+
+
+def test_equal_cells_are_counted() -> None:
+    """What two more of the same add is twice what one more adds; softmax would add nothing."""
+    context = opened(8, 2)
+    context.output.weight.data.zero_()
+    context.output.bias.data.zero_()
+    one, other = torch.randn(1, 1, 8), torch.randn(1, 1, 8)
+
+    def read(count: int) -> torch.Tensor:
+        # As many cells each time, so that log n is the same; the rest weigh next to nothing.
+        context.asked.bias.data.zero_()
+        cells = torch.cat([one.expand(1, count, 8), other.expand(1, 6 - count, 8)], 1)
+        return (context(cells) - cells)[0, 0]
+
+    steps = [read(count + 1) - read(count) for count in range(1, 5)]
+    for step in steps[1:]:
+        torch.testing.assert_close(step, steps[0], rtol=1e-4, atol=1e-5)
+    assert steps[0].abs().max() > 0.01
+
+
+def test_a_context_that_has_learned_nothing_changes_nothing() -> None:
+    states = torch.randn(2, 9, 16)
+    torch.testing.assert_close(Context(16)(states), states)
+    assert len(ImageEncoder("small", 16, context=2).context) == 2

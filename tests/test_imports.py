@@ -32,12 +32,19 @@ OWNERS = {
         "nlp/core/tags/calibration.py",
         "nlp/core/translation/heatmap.py",
         "nlp/core/words/word_map.py",
+        "vision/face_map.py",
         "vision/lettering.py",
+        "vision/look_boxes.py",
+        "vision/look_faces.py",
     },
     "PIL": {
+        "corpora/face_drawing.py",
+        "corpora/picture_sizes.py",
         "corpora/scene_drawing.py",
         "vision/lettering.py",
         "vision/look.py",
+        "vision/look_boxes.py",
+        "vision/look_faces.py",
         "vision/picture_reading.py",
     },
     "gguf": {"nlp/core/language/foreign_files.py"},
@@ -56,7 +63,7 @@ OWNERS = {
         "nlp/core/words/vector_formats.py",
         "nlp/core/words/word_engines.py",
     },
-    "bokeh": {"nlp/core/words/word_page.py"},
+    "bokeh": {"nlp/core/words/word_page.py", "vision/face_map.py"},
     "scipy": {"nlp/core/tags/calibration.py", "nlp/core/words/word_evaluation.py"},
     "sklearn": {
         "nlp/core/classes/bag_of_words.py",
@@ -64,7 +71,8 @@ OWNERS = {
         "nlp/core/words/word_map.py",
     },
     "umap": {"nlp/core/words/word_map.py"},
-    "usearch": {"nlp/core/words/word_vectors.py"},
+    "usearch": {"nlp/core/words/word_vectors.py", "vision/gallery_search.py"},
+    "yaml": {"corpora/yolo.py"},
 }
 
 

@@ -28,13 +28,16 @@ from torch import Tensor, nn
 from corpora.errors import UsageError, check_choice
 from nlp.core import checkpoint, hub
 
-BackboneName = Literal["small", "resnet18", "resnet50", "vgg16"]
+BackboneName = Literal["small", "coarse", "resnet18", "resnet50", "vgg16"]
 # The convolutions of VGG-16: channels, and where the map is halved.
 _VGG16 = (
     *(64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool"),
     *(512, 512, 512, "pool", 512, 512, 512),
 )
 _COUNT = "num_batches_tracked"
+# Blocks from which on each begins as the way around it (Goyal et al. 2017). A shallow network does
+# not need that to train, and sees no shapes until its blocks have woken up.
+DEEP = 8
 
 
 class Basic(nn.Module):
@@ -114,8 +117,9 @@ class ResNet(nn.Module):
             self.stride *= stride
         self.features = channels
         _initialize(self)
-        for part in self.modules():  # a block begins as its way around (Goyal et al. 2017)
-            if isinstance(part, Basic | Bottleneck):
+        blocks_in_all = [part for part in self.modules() if isinstance(part, Basic | Bottleneck)]
+        if len(blocks_in_all) >= DEEP:
+            for part in blocks_in_all:
                 nn.init.zeros_((part.bn2 if isinstance(part, Basic) else part.bn3).weight)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -185,6 +189,9 @@ def build(name: BackboneName) -> Backbone:
     backbone: Backbone
     if name == "small":
         backbone = ResNet(Basic, [(48, 1, 2), (128, 2, 2)], stem=24, kernel=3, pool=False)
+    elif name == "coarse":
+        stages = [(48, 1, 2), (128, 1, 2), (256, 2, 2)]
+        backbone = ResNet(Basic, stages, stem=24, kernel=3, pool=False)
     elif name == "vgg16":
         backbone = VGG(_VGG16)
     else:

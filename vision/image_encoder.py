@@ -17,7 +17,7 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from corpora.errors import check_positive
+from corpora.errors import UsageError, check_positive
 from nlp.core.encoder import Memory
 from vision.backbone import build
 from vision.backbone import freeze as freeze_backbone
@@ -36,6 +36,46 @@ def places(grid: Grid, device: torch.device | None = None) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
+class Context(nn.Module):
+    """Cells that look at each other: what each is, next to what all the others are.
+
+        s_i + V sum_j clamp(q_i . k_j / sqrt(d) + b, 0, 1) v_j / sqrt(n),  of n cells
+
+    The weights of a cell do not add up to 1, as with the rectifier of Wortsman, Lee, Gilmer and
+    Kornblith (2023, "Replacing softmax with ReLU in Vision Transformers"). What softmax reads of
+    two equal things is what it reads of one; a sum tells how many there are. What is not alike
+    enough weighs nothing, and nothing more than 1: unbounded weights made training explode.
+
+    Args:
+        features: of a cell.
+        heads: that look for different things, each with `features / 2 / heads` of them.
+    """
+
+    def __init__(self, features: int, heads: int = 4) -> None:
+        super().__init__()
+        if features % (2 * heads):
+            raise UsageError(f"features are {features}: expected a multiple of {2 * heads}")
+        self.heads = heads
+        self.norms = nn.ModuleList(nn.LayerNorm(features) for _ in range(2))
+        self.asked = nn.Linear(features, 3 * features // 2)  # queries, keys and values
+        self.bias = nn.Parameter(torch.zeros(heads, 1, 1))
+        self.told = nn.Linear(features // 2, features)
+        self.hidden, self.output = nn.Linear(features, features), nn.Linear(features, features)
+        for last in (self.told, self.output):  # it begins as if it were not there
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """`[batch, cells, features]` of such."""
+        batch, cells, _ = states.shape
+        parts = self.asked(self.norms[0](states)).view(batch, cells, 3, self.heads, -1)
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+        scores = queries @ keys.transpose(2, 3) * queries.shape[3] ** -0.5
+        read = (scores + self.bias).clamp(0, 1) @ values * cells**-0.5  # [batch, heads, cells, ...]
+        states = states + self.told(read.transpose(1, 2).flatten(2))
+        return states + self.output(self.hidden(self.norms[1](states)).relu())
+
+
 class ImageEncoder(nn.Module):
     """A convolutional backbone, and what makes a memory of its feature map.
 
@@ -43,9 +83,12 @@ class ImageEncoder(nn.Module):
         backbone: its name, see `vision.backbone.build`.
         features: of each state.
         freeze: see `vision.backbone.freeze`.
+        context: how many times the cells look at each other, see `Context`.
     """
 
-    def __init__(self, backbone: str, features: int, *, freeze: bool = False) -> None:
+    def __init__(
+        self, backbone: str, features: int, *, freeze: bool = False, context: int = 0
+    ) -> None:
         super().__init__()
         check_positive(features=features)
         self.features = features
@@ -57,6 +100,7 @@ class ImageEncoder(nn.Module):
         self.output = nn.Sequential(
             nn.ReLU(), nn.Linear(features, features), nn.LayerNorm(features)
         )
+        self.context = nn.Sequential(*(Context(features) for _ in range(context)))
 
     def forward(self, pixels: Tensor) -> tuple[Memory, Grid]:
         """Reads prepared pictures `[batch, 3, height, width]`.
@@ -69,7 +113,7 @@ class ImageEncoder(nn.Module):
         rows, columns = seen.shape[2:]
         cells = seen.flatten(2).transpose(1, 2)
         where = self.place(places((rows, columns), pixels.device))
-        states = self.output(self.seen(cells) + where)
+        states = self.context(self.output(self.seen(cells) + where))
         mask = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
         return Memory(states, states.mean(1), mask), (rows, columns)
 

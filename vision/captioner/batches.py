@@ -62,6 +62,11 @@ class CaptionBatches:
         self.buckets: Buckets = Buckets(
             lengths, batch_size, lambda numbers: numbers, limit=limit, seed=seed
         )
+        self.concepts = (
+            None
+            if model.concepts is None
+            else torch.stack([model.concepts.targets(item.captions) for item in items])
+        )
         self._cider: Cider | None = None
 
     def __len__(self) -> int:
@@ -91,7 +96,8 @@ class CaptionBatches:
                 own = [own[place] for place in torch.randperm(len(own))[: self.count].tolist()]
             chosen += own
             owners += [row] * len(own)
-        return self.model.batch(pixels, chosen, owners)
+        concepts = None if self.concepts is None else self.concepts[torch.tensor(numbers)]
+        return self.model.batch(pixels, chosen, owners, concepts=concepts)
 
     def _judged(self, pixels: Tensor, numbers: Sequence[int]) -> CaptionBatch:
         if self._cider is None:

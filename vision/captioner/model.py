@@ -24,6 +24,7 @@ from nlp.core.recurrent import CellKind, dropout
 from nlp.core.tokenizer import Tokenizer
 from nlp.core.translation.texts import Texts
 from vision.captioner.captioning import Caption, caption
+from vision.captioner.concepts import Concepts
 from vision.image_encoder import Grid, ImageEncoder
 from vision.images import Preparation
 
@@ -39,6 +40,8 @@ class Config:
     backbone: str = "small"  # see `vision.backbone.build`
     preparation: Preparation = field(default_factory=Preparation)
     freeze_backbone: bool = False  # it learns nothing, its batch norms neither
+    concepts: tuple[str, ...] = ()  # phrases that the encoder finds, see `captioner.concepts`
+    context: int = 0  # how many times cells look at each other, see `image_encoder.Context`
     features: int = 256  # of each cell's state
     embedding_size: int = 256  # features of a piece's vector
     hidden_size: int = 256  # units of each layer of the decoder
@@ -67,7 +70,9 @@ class Config:
     @classmethod
     def of(cls, known: dict[str, Any]) -> Config:
         """From what `dataclasses.asdict` made of it."""
-        return cls(**{**known, "preparation": Preparation(**known["preparation"])})
+        preparation = Preparation(**known["preparation"])
+        concepts = tuple(known.get("concepts", ()))
+        return cls(**{**known, "preparation": preparation, "concepts": concepts})
 
 
 class CaptionBatch(NamedTuple):
@@ -79,6 +84,7 @@ class CaptionBatch(NamedTuple):
     targets: Tensor  # [rows, time]: the caption, then the stop symbol
     mask: Tensor  # [rows, time] bool, True for a real target
     advantages: Tensor  # [rows] of captions that the model has drawn; [0] of true ones
+    concepts: Tensor  # [pictures, concepts] bool, see `Concepts`; [0] where they are not learned
 
     def to(self, device: torch.device) -> CaptionBatch:
         return CaptionBatch(*(part.to(device) for part in self))
@@ -103,7 +109,16 @@ class Captioner(nn.Module):
         super().__init__()
         self.config, self.texts = config, texts
         self._copied: tuple[torch.dtype, Any, AttentiveDecoder] | None = None
-        self.encoder = ImageEncoder(config.backbone, config.features, freeze=config.freeze_backbone)
+        self.encoder = ImageEncoder(
+            config.backbone,
+            config.features,
+            freeze=config.freeze_backbone,
+            context=config.context,
+        )
+        rows, columns = self.grid
+        self.concepts = (
+            Concepts(config.features, config.concepts, rows * columns) if config.concepts else None
+        )
         attentive = config.attention != NO_ATTENTION
         self.decoder = AttentiveDecoder(
             config.vocabulary_size,
@@ -147,6 +162,7 @@ class Captioner(nn.Module):
         captions: Sequence[Sequence[int]],
         picture: Sequence[int] | None = None,
         advantages: Sequence[float] = (),
+        concepts: Tensor | None = None,
     ) -> CaptionBatch:
         """Prepared pictures `[pictures, 3, size, size]` and captions as ids, of the pictures with
         these numbers; None: one of each."""
@@ -158,7 +174,9 @@ class Captioner(nn.Module):
         inputs[mask] = torch.tensor([piece for row in captions for piece in (symbol, *row)])
         targets[mask] = torch.tensor([piece for row in captions for piece in (*row, symbol)])
         own = torch.tensor(list(numbers)), inputs, targets, mask
-        return CaptionBatch(pixels, *own, torch.tensor(list(advantages), dtype=torch.float32))
+        known = torch.zeros(0, dtype=torch.bool) if concepts is None else concepts
+        weights = torch.tensor(list(advantages), dtype=torch.float32)
+        return CaptionBatch(pixels, *own, weights, known)
 
     def encode(self, pixels: Tensor) -> Memory:
         """Reads prepared pictures `[pictures, 3, size, size]`, whose states are `[pictures, cells,
@@ -193,13 +211,15 @@ class Captioner(nn.Module):
 
     def loss(self, batch: CaptionBatch, carry: None = None) -> Loss:
         """Mean nats per piece of the captions, their ends included; while training smoothed, and
-        with the doubly stochastic penalty of each caption as if it were nats of it.
+        with the doubly stochastic penalty of each caption and what the concepts of each picture
+        cost as if they were nats of it.
 
         Of captions that the model has drawn, with their advantages: minus their log-probability
         times that, the gradient of which is that of the expected reward (Rennie et al. 2017).
         """
         mask, count = batch.mask, int(batch.mask.sum())
-        hidden, weights = self.decoder(batch.inputs, self.encode(batch.pixels), batch.picture)
+        memory = self.encode(batch.pixels)
+        hidden, weights = self.decoder(batch.inputs, memory, batch.picture)
         targets = batch.targets[mask]
         if len(batch.advantages):
             logits = self.decoder.logits(hidden[mask]).float()
@@ -211,6 +231,8 @@ class Captioner(nn.Module):
         if self.training and weights is not None and self.config.doubly_stochastic:
             penalty = doubly_stochastic(weights.float(), mask).sum() / count
             mean = mean + self.config.doubly_stochastic * penalty
+        if self.training and self.concepts is not None and len(batch.concepts):
+            mean = mean + self.concepts.nats(memory.states, batch.concepts).sum() / count
         return Loss(mean, count)
 
     def caption(self, images: Iterable[Any], **options: Any) -> Iterator[Caption]:

@@ -29,6 +29,7 @@ from vision.augment import Augmentation
 from vision.backbone import load_weights
 from vision.caption_scores import CaptionScores
 from vision.captioner.batches import CaptionBatches
+from vision.captioner.concepts import choose
 from vision.captioner.evaluation import RESULT_COLUMNS, measure, result_row, score_items
 from vision.captioner.model import Captioner, Config
 from vision.images import Preparation, Squares
@@ -69,6 +70,8 @@ def train(
     backbone: str = "small",
     weights: str | Path | None = None,
     freeze_backbone: bool = False,
+    concepts: int = 600,
+    context: int = 2,
     features: int = 256,
     embedding_size: int = 256,
     hidden_size: int = 256,
@@ -126,6 +129,10 @@ def train(
         weights: trained weights of the backbone, a file or a repository of the Hub, see
             `vision.backbone.load_weights`.
         freeze_backbone: the backbone does not learn.
+        concepts: phrases of the captions that the image encoder learns to find, too, at most, see
+            `vision.captioner.concepts`; 0 for none.
+        context: how many times the cells of a picture look at each other before they are read, see
+            `vision.image_encoder.Context`: for captions that count, or say what is beside what.
         captions_per_image: captions of a picture that an epoch reads, drawn anew each time; the
             picture is looked at once for all of them. 0 reads all.
         epochs, steps, minutes: how long to train. `steps` and `minutes` replace `epochs`; of the
@@ -155,10 +162,11 @@ def train(
 
 def _check(arguments: Mapping[str, Any]) -> None:
     check_training(arguments)
-    config_of(Config, arguments, vocabulary_size=1, preparation=_preparation(arguments))
+    known = {"vocabulary_size": 1, "preparation": _preparation(arguments), "concepts": ()}
+    config_of(Config, arguments, **known)
     _augmentation(arguments)
     check_choice("pattern", arguments["pattern"], Pattern)
-    for name in ("captions_per_image", "self_critical_epochs"):
+    for name in ("captions_per_image", "concepts", "context", "self_critical_epochs"):
         if arguments[name] < 0:
             raise UsageError(f"{name} is {arguments[name]}: expected 0 or more")
     if arguments["self_critical_epochs"] and (arguments["steps"] or arguments["minutes"]):
@@ -203,7 +211,13 @@ def _run(run: Run) -> Trained:
     with torch.random.fork_rng():
         torch.manual_seed(arguments["seed"])
         size = texts.target.vocabulary_size
-        config = config_of(Config, arguments, vocabulary_size=size, preparation=preparation)
+        config = config_of(
+            Config,
+            arguments,
+            vocabulary_size=size,
+            preparation=preparation,
+            concepts=choose([item.captions for item in parts.train], arguments["concepts"]),
+        )
         model = Captioner(config, texts)
     batches = CaptionBatches(
         model,
