@@ -25,6 +25,7 @@ from typing import Any
 
 from bench.data import data_folder
 from bench.harness import save, table, use_cores
+from bench.tables import markdown
 
 PACKAGES = ("torch", "numpy", "pillow")
 TRAINED, PEOPLE = 30, 40
@@ -141,6 +142,30 @@ def run(arguments: argparse.Namespace) -> None:
         },
         packages=PACKAGES,
     )
+
+
+def tables(results: Mapping[str, Any]) -> list[str]:
+    """The results for docs/vision.md."""
+    rate = str(RATES[-1])
+    headings = ["ten people never seen", "ROC-AUC", "EER", "TAR at FAR 1%", "rank-1, one picture"]
+    headings += ["strangers taken for somebody", "known rejected", "misnamed"]
+    rows = [
+        [
+            name,
+            f"**{row['auc']:.4f}**",
+            *(f"{100 * row[key]:.1f}%" for key in ("eer", "tar")),
+            f"**{100 * row['rank1']:.1f}%**",
+            *(f"{value}%" for value in row["strangers"][rate].values()),
+        ]
+        for name, row in results["contenders"].items()
+    ]
+    seconds = sorted(results["training_seconds"])
+    return [
+        *markdown(f"ORL faces, thresholds for a false-accept rate of {rate}", headings, rows),
+        f"{len(seconds)} trainings took {seconds[0]:.0f} to {seconds[-1]:.0f} seconds each; "
+        f"{results['pictures_per_second']} faces are encoded a second.",
+        "",
+    ]
 
 
 def show(contenders: Mapping[str, Mapping[str, Any]]) -> None:

@@ -35,7 +35,7 @@ from nlp.core.translation.texts import Texts
 from nlp.translator import Config, Translator
 
 # The files that hold tests marked `gpu`; others want packages that a GPU machine may lack.
-TESTED = ("recurrent", "losses", "contract", "crf", "word2vec", "translator_gpu")
+TESTED = ("recurrent", "losses", "contract", "crf", "word2vec", "translator_gpu", "suppression")
 TESTS = tuple(f"tests/test_{name}.py" for name in TESTED)
 PIECES, PAIRS, BEAMS = 6000, 64, (64, 512)  # a vocabulary, pairs in a step, texts searched at once
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -12,15 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import inputs
-from cli.format import finite, number
 from cli.inputs import DATA, option
-from cli.tagger import scores_record
 from corpora.errors import UsageError
 
 if TYPE_CHECKING:
-    from corpora.schemes import Span
-    from nlp.core.classes.class_scores import ClassEvaluation
-    from nlp.core.tags.tag_evaluation import TagEvaluation
+    pass
 
 # The options that say how data is read, by the kind of the model that takes them.
 READING = {
@@ -31,13 +25,17 @@ READING = {
     "captioner": ("image_column", "caption_column"),
     "vqa": ("image_column",),
     "detector": (),
+    "faces": (),
 }
 # Where those are measured that are not in this file.
 ELSEWHERE = {
+    "tagger": "cli.label_evaluation",
+    "classifier": "cli.label_evaluation",
     "translator": "cli.translator_evaluation",
     "captioner": "cli.captioner_evaluation",
     "vqa": "cli.question_answering",
     "detector": "cli.detector_evaluation",
+    "faces": "cli.face_evaluation",
 }
 # Those that say how it is measured.
 MEASURING = {
@@ -46,6 +44,7 @@ MEASURING = {
     "language-model": ("precision",),
     "detector": ("page",),
 }
+DRAWN = ("tagger", "classifier", "detector")  # what --plot is for
 WRITERS, TASKS = "Translators and captioners", "Zero-shot tasks"  # panels of --help
 SHOWN, KEPT = 10, 50  # errors; how many evaluations keep
 
@@ -190,7 +189,7 @@ def evaluate(
     as_json: inputs.AsJson = False,
 ) -> None:
     """Measure a model on data that it has not seen: tagger, classifier, translator, captioner,
-    detector or language model.
+    detector, face encoder or language model.
 
     \b
     Examples:
@@ -217,50 +216,25 @@ def evaluate(
         raise UsageError(f"--{wrong[0].removesuffix('_options')} is for a --task: name one")
     kind = _kind(model)
     reading = _reading(kind, arguments)
-    if plot is not None:
-        if kind not in ("tagger", "classifier", "detector"):
-            raise UsageError(f"--plot is for confidences: those of a {kind} are not measured")
-        from nlp.core.curves import require
-
-        require()
+    if plot is not None and kind not in DRAWN:
+        raise UsageError(f"--plot is for confidences: those of a {kind} are not measured")
     if kind in ELSEWHERE:
-        drawn = ("plot",) if kind == "detector" else ()
-        names = (*MEASURING.get(kind, ()), *drawn, "errors", "device", "as_json")
-        found = import_module(ELSEWHERE[kind])
-        found.evaluate(model, data, reading, **{name: arguments[name] for name in names})
+        names = (*MEASURING.get(kind, ()), "errors", "device", "as_json")
+        taken = {name: arguments[name] for name in names}
+        if kind in DRAWN:
+            taken["plot"] = plot
+        if kind in ("tagger", "classifier"):
+            taken["kind"] = kind
+        import_module(ELSEWHERE[kind]).evaluate(model, data, reading, **taken)
         return
+    from nlp import language_model
+
     source: Any = data[0] if len(data) == 1 else data
-    if kind == "tagger":
-        from nlp import tagger
+    reader, _ = inputs.load_model(model, device, precision or "auto")
+    perplexity = asdict(language_model.evaluate(reader, source, **reading))
+    from cli.label_evaluation import tell
 
-        loaded_tagger = tagger.Tagger.from_pretrained(model, device)
-        tags = tagger.evaluate(loaded_tagger, source, report=_remark, **reading)
-        _tell_unknown(tags, loaded_tagger.config.labels)
-        _tell_tagger(tags, errors, as_json=as_json)
-        sure, right = tags.confidences, tags.correct
-    elif kind == "classifier":
-        from nlp import classifier
-
-        loaded = classifier.Classifier.from_pretrained(model, device)
-        classes = classifier.evaluate(loaded, source, report=_remark, **reading)
-        _tell_classifier(classes, errors, as_json=as_json)
-        sure, right = classes.confidences, classes.correct
-    else:
-        from nlp import language_model
-
-        reader, _ = inputs.load_model(model, device, precision or "auto")
-        perplexity = asdict(language_model.evaluate(reader, source, **reading))
-        _tell({"kind": kind, **perplexity}, as_json=as_json)
-        return
-    if plot is not None:
-        from nlp.core.tags.calibration import draw_reliability, reliability
-
-        draw_reliability(plot, reliability(sure, right), title=f"{Path(model).name}: reliability")
-
-
-def _remark(event: Any) -> None:
-    """What there is to say about the data, apart from the answer."""
-    typer.echo(event.text, err=True)
+    tell({"kind": kind, **perplexity}, as_json=as_json)
 
 
 def _kind(model: str) -> str:
@@ -272,7 +246,7 @@ def _kind(model: str) -> str:
     if kind not in READING:
         raise UsageError(
             f"{folder} holds {kind}: `evaluate` takes a tagger, classifier, translator, captioner, "
-            "vqa, detector or language model"
+            "vqa, detector, faces or language model"
             + ("; for word vectors there is `unrolled words evaluate`" * (kind == "embeddings"))
         )
     checkpoint.read_config(folder, kind)  # tells what is missing or damaged
@@ -300,110 +274,3 @@ def _refuse(arguments: dict[str, Any], chosen: str) -> None:
     if given:
         listed = f"--{given[0].replace('_', '-')}"
         raise UsageError(f"{chosen} takes no {listed}: leave it out")
-
-
-def _tell(facts: dict[str, Any], *, as_json: bool) -> None:
-    """Names and what they are, or one line of JSON."""
-    if as_json:
-        typer.echo(json.dumps(finite(facts), ensure_ascii=False))
-        return
-    from cli import display
-
-    display.facts(
-        {
-            name.replace("_", " "): number(value) if isinstance(value, float) else value
-            for name, value in facts.items()
-        }
-    )
-
-
-def _tell_unknown(found: TagEvaluation, labels: Sequence[str]) -> None:
-    unknown = [
-        f"{label} ({scores.gold:,})"
-        for label, scores in found.scores.by_label.items()
-        if label not in labels
-    ]
-    if unknown:
-        told = f"the tagger has not learned {', '.join(unknown)}: these entities count as missed"
-        typer.echo(told, err=True)
-
-
-def _tell_tagger(found: TagEvaluation, errors: int, *, as_json: bool) -> None:
-    facts = {
-        "sentences": found.sentences,
-        "words": found.words,
-        "words_per_second": found.words_per_second,
-    }
-    if as_json:
-        told = {
-            "kind": "tagger",
-            **facts,
-            **scores_record(found),
-            "reliability": _reliability(found),
-            "confusion": asdict(found.confusion),
-            "errors": [asdict(mistake) for mistake in found.worst[:errors]],
-        }
-        _tell(told, as_json=True)
-        return
-    from cli import display, display_entities
-    from nlp.core.tags.tag_evaluation import RESULT_COLUMNS
-
-    display.comparison("entities", RESULT_COLUMNS, found.rows())
-    typer.echo()
-    table = found.confusion
-    display_entities.confusion(table.labels, table.same, table.overlapping)
-    typer.echo()
-    _tell({"calibration_error": found.ece, **facts}, as_json=False)
-    if found.worst[:errors]:
-        typer.echo("\nThe surest errors:")
-    for one in found.worst[:errors]:
-        display_entities.error(
-            one.confidence,
-            f"{one.kind}: {_named(one.gold, one.gold_text)}",
-            _named(one.predicted, one.predicted_text),
-            one.where,
-            (one.before, one.text, one.after),
-        )
-
-
-def _named(span: Span | None, text: str) -> str:
-    return f"{span.label} {text}" if span else "nothing"
-
-
-def _tell_classifier(found: ClassEvaluation, errors: int, *, as_json: bool) -> None:
-    labels = tuple(found.by_label)
-    if as_json:
-        whole = {name: getattr(found, name) for name in ("texts", "words", "words_per_second")}
-        scores = ("accuracy", "macro_f1", "micro_f1", "roc_auc", "pr_auc", "ranges")
-        told = {
-            "kind": "classifier",
-            **whole,
-            **{name: getattr(found, name) for name in scores},
-            "scores": {label: row._asdict() for label, row in found.by_label.items()},
-            "calibration_error": found.ece,
-            "reliability": _reliability(found),
-            "confusion": {"labels": labels, "same": found.confusion},
-            "errors": [mistake._asdict() for mistake in found.worst[:errors]],
-        }
-        _tell(told, as_json=True)
-        return
-    from cli import display, display_entities
-    from nlp.core.classes.class_scores import RESULT_COLUMNS, SUMMARY_COLUMNS
-
-    display.comparison("texts", RESULT_COLUMNS, found.rows())
-    typer.echo()
-    display.comparison("", SUMMARY_COLUMNS, {"all": found.summary()})
-    if found.confusion:
-        typer.echo()
-        display_entities.confusion(labels, found.confusion)
-    if found.worst[:errors]:
-        typer.echo("\nThe surest errors:")
-    for one in found.worst[:errors]:
-        there, got = (", ".join(names) or "nothing" for names in (one.labels, one.found))
-        display_entities.error(one.confidence, there, got, one.where, ("", one.text, ""))
-
-
-def _reliability(found: TagEvaluation | ClassEvaluation) -> list[dict[str, Any]]:
-    from nlp.core.tags.calibration import reliability
-
-    return [row._asdict() for row in reliability(found.confidences, found.correct)]

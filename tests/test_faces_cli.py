@@ -290,3 +290,21 @@ def test_a_gallery_that_was_changed_is_refused(run: Run) -> None:
 def test_what_cannot_be_done_is_one_line(arguments: list[str], message: str, run: Run) -> None:
     assert message in told_in_one_line(run("faces", *arguments))
     assert not Path("g").exists()
+
+
+def test_evaluate_is_the_librarys(run: Run) -> None:
+    import torch
+
+    from vision.faces import Config, FaceEncoder, evaluate
+    from vision.images import Preparation
+
+    torch.manual_seed(0)
+    FaceEncoder(Config(people=3, preparation=Preparation(32), cells=2)).save_pretrained("f")
+    wanted = evaluate("f", "photos")
+    told = json.loads(said(run("evaluate", "f", "photos", "--json", "--device", "cpu")))
+    assert (told["kind"], told["people"], told["pictures"]) == ("faces", 4, 16)
+    assert told["auc"] == pytest.approx(wanted.auc, abs=1e-6)
+    assert told["rank1_draws"] == pytest.approx(wanted.rank1_draws)
+    shown = said(run("evaluate", "f", "photos", "--device", "cpu"))
+    assert "ROC-AUC" in shown
+    assert "24 of one person, 96 of two" in shown

@@ -124,7 +124,9 @@ def test_cells_look_at_each_other_by_the_equation() -> None:
     for cell in range(5):
         for head in range(2):
             for other in range(5):
-                score = query[cell, head] @ key[other, head] / math.sqrt(2) + context.bias[head]
+                score = (
+                    query[cell, head] @ key[other, head] / math.sqrt(2) + context.bias[head, 0, 0]
+                )
                 told[cell, head] += score.clamp(0, 1) * value[other, head] / math.sqrt(5)
     expected = states[0] + context.told(told.flatten(1))
     expected = expected + context.output(context.hidden(context.norms[1](expected)).relu())

@@ -218,3 +218,15 @@ def test_soft_scores_are_those_of_the_paper(
     assert kept.tolist() == [n for n, _ in expected]
     assert sure.tolist() == pytest.approx([s for _, s in expected])
     assert torch.equal(scores, before)  # the caller's own are left as they are
+
+
+@pytest.mark.gpu
+def test_a_gpu_keeps_the_same() -> None:
+    generator = torch.Generator().manual_seed(0)
+    corner = 200 * torch.rand(3000, 2, generator=generator)
+    boxes = torch.cat([corner, corner + 5 + 40 * torch.rand(3000, 2, generator=generator)], 1)
+    scores, labels = torch.rand(3000, generator=generator), torch.arange(3000) % 3
+    wanted = suppress(boxes, scores, labels, most=None)
+    found = suppress(boxes.cuda(), scores.cuda(), labels.cuda(), most=None)
+    assert found.is_cuda
+    assert torch.equal(found.cpu(), wanted)

@@ -40,6 +40,7 @@ __all__ = [
     "Refused",
     "Squares",
     "files",
+    "left_out",
     "load_many",
     "name_of",
     "pillow",
@@ -64,6 +65,19 @@ class Refused(NamedTuple):
 
     image: Any  # as it was given
     reason: str  # one line that names it
+
+
+def left_out(refused: Sequence[Refused], count: int, part: str) -> str:
+    """What there is to tell of those of `count` pictures that are left out of a part of the data.
+
+    Raises:
+        UsageError: no picture is left.
+    """
+    told = "; ".join(one.reason for one in refused[:3]) + ("; ..." if len(refused) > 3 else "")
+    remark = f"{part} pictures that cannot be read, left out: {len(refused):,} ({told})"
+    if len(refused) == count:
+        raise UsageError(f"no picture is left: {remark}")
+    return remark
 
 
 def files(source: str | Path | Iterable[str | Path]) -> list[Path]:

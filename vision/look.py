@@ -15,6 +15,8 @@ at the highest weight of any cell, so that a word that looked nowhere in particu
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -220,6 +222,14 @@ def resized(picture: np.ndarray, longest: int, *, enlarge: bool = False) -> Imag
         return image
     width, height = (max(1, round(side * share)) for side in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def embedded(picture: np.ndarray, longest: int) -> str:
+    """A picture inside of a page: small ones as they are, others as JPEG."""
+    image, file = resized(picture, longest), io.BytesIO()
+    kind = "jpeg" if max(image.size) > 128 else "png"
+    image.save(file, format=kind, quality=88)
+    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _drawn(look: Look, large: Lettering, small: Lettering) -> Image:

@@ -9,8 +9,6 @@ it is. Pictures are in the page itself, no larger than they are shown.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from string import Template
@@ -19,7 +17,7 @@ from corpora.writing import write_text
 from nlp.core.page import escaped
 from vision.average_precision import DetectionScores
 from vision.detection_mistakes import count
-from vision.look import resized
+from vision.look import embedded
 from vision.look_boxes import LONGEST, ROLES, Look, Mark, Role, told
 from vision.picture_reading import pillow
 
@@ -130,7 +128,7 @@ def _table(scores: DetectionScores) -> Iterator[str]:
 
 def _figure(look: Look) -> Iterator[str]:
     height, width = look.picture.shape[:2]
-    yield f'<figure><div class="stage"><img alt="" src="{_data(look)}">'
+    yield f'<figure><div class="stage"><img alt="" src="{embedded(look.picture, LONGEST)}">'
     yield f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">'
     for mark in look.marks:
         yield from _box(mark)
@@ -155,9 +153,3 @@ def _box(mark: Mark) -> Iterator[str]:
 
 def _css(colour: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
-
-
-def _data(look: Look) -> str:
-    file = io.BytesIO()
-    resized(look.picture, LONGEST).save(file, format="jpeg", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -10,8 +10,6 @@ one scale, as `vision.look` draws them.
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,7 +19,7 @@ import numpy as np
 
 from corpora.writing import write_text
 from nlp.core.page import escaped
-from vision.look import LARGEST, RAMP, WHOLE, Look, Region, resized
+from vision.look import LARGEST, RAMP, WHOLE, Look, Region, embedded
 from vision.picture_reading import pillow
 
 PAGE = Template("""\
@@ -151,7 +149,7 @@ def write_page(path: Path, looks: Iterable[Look], *, title: str = "Captions") ->
 
 
 def _article(look: Look) -> Iterator[str]:
-    yield f'<article>\n<figure><img alt="" src="{_data(look.picture)}">'
+    yield f'<article>\n<figure><img alt="" src="{embedded(look.picture, LARGEST)}">'
     yield f'<div class="seen" style="{_placed(look.seen, WHOLE)}">'
     yield f'<canvas style="{_placed(_canvas(look), look.seen)}"></canvas></div></figure>'
     yield f'\n<div>\n<p class="name" dir="auto">{escaped(look.name)}</p>\n'
@@ -210,11 +208,3 @@ def _placed(region: Region, whole: Region) -> str:
         "height": (bottom - top) / height,
     }
     return ";".join(f"{name}:{100 * share:.3f}%" for name, share in sides.items())
-
-
-def _data(picture: np.ndarray) -> str:
-    """A picture inside of a page: small ones as they are, others as JPEG."""
-    image, file = resized(picture, LARGEST), io.BytesIO()
-    kind = "jpeg" if max(image.size) > 128 else "png"
-    image.save(file, format=kind, quality=88)
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -159,7 +159,7 @@ def locate(folder_or_hub_id: str | Path, command: str = "train-lm") -> Path:
     the file.
 
     Args:
-        command: what makes such a folder, for who has none.
+        command: what makes such a folder, for who has none: a command, or a function's full name.
     """
     folder = Path(folder_or_hub_id).expanduser()
     name = str(folder_or_hub_id)
@@ -173,9 +173,8 @@ def locate(folder_or_hub_id: str | Path, command: str = "train-lm") -> Path:
     if is_gguf and (hub_id is None or file is None):
         raise UsageError(f"there is no file {name}: expected one, or OWNER/NAME/FILE.gguf")
     if hub_id is None:
-        raise UsageError(
-            f"there is no model folder {name}: train one with `unrolled {command} --output {name}`"
-        )
+        made = command if "." in command else f"unrolled {command} --output {name}"
+        raise UsageError(f"there is no model folder {name}: train one with `{made}`")
     if file is not None:
         return hub.cached(hub_id, [file]) / file
     # Not the state of the training, which may lie there too and is larger than the model.

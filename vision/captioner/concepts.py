@@ -25,13 +25,13 @@ from torch.nn import functional as F
 
 from vision.caption_words import words_of
 
-LONGEST = 3  # words of a phrase
+LONGEST = 2  # words of a phrase
 LEAST = 10  # pictures that have a phrase in a caption
 COMMON = 0.5  # the share of pictures above which a phrase tells nothing: "a", "of"
 
 
 def phrases(captions: Sequence[str]) -> set[str]:
-    """All words, pairs and triples of words of a picture's captions."""
+    """All words and pairs of words of a picture's captions."""
     found = set[str]()
     for caption in captions:
         words = words_of(caption)

@@ -32,7 +32,7 @@ from vision.captioner.batches import CaptionBatches
 from vision.captioner.concepts import choose
 from vision.captioner.evaluation import RESULT_COLUMNS, measure, result_row, score_items
 from vision.captioner.model import Captioner, Config
-from vision.images import Preparation, Squares
+from vision.images import Preparation, Squares, left_out
 from vision.picture_preparation import Resize
 
 READING = ("images", "image_column", "caption_column", "encoding_errors")
@@ -272,11 +272,7 @@ def _readable(
     refused = squares.check()
     if not refused:
         return squares, list(range(len(items)))
-    told = "; ".join(one.reason for one in refused[:3]) + ("; ..." if len(refused) > 3 else "")
-    remark = f"{part} pictures that cannot be read, left out: {len(refused):,} ({told})"
-    if len(refused) == len(items):
-        raise UsageError(f"no picture is left: {remark}")
-    run.tell(remark)
+    run.tell(left_out(refused, len(items), part))
     bad = {id(one.image) for one in refused}
     return squares, [row for row, item in enumerate(items) if id(item.image) not in bad]
 

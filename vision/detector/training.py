@@ -26,7 +26,7 @@ from vision.detector.batches import DetectionBatches, Examples
 from vision.detector.evaluation import RESULT_COLUMNS, measure, result_row, score_items
 from vision.detector.model import STRIDES, BackboneName, Config, Detector
 from vision.detector.mosaic import Changes
-from vision.images import Preparation
+from vision.images import Preparation, left_out
 
 CHANGING = ("flip", "turn", "zoom", "mosaic")
 CHECKED = 500  # pictures of the validation part that are looked at in each evaluation
@@ -249,11 +249,7 @@ def _readable(
     examples = Examples(items, labels, size, **options)
     refused = examples.check()
     if refused:
-        told = "; ".join(one.reason for one in refused[:3]) + ("; ..." if len(refused) > 3 else "")
-        remark = f"{part} pictures that cannot be read, left out: {len(refused):,} ({told})"
-        if len(refused) == len(items):
-            raise UsageError(f"no picture is left: {remark}")
-        run.tell(remark)
+        run.tell(left_out(refused, len(items), part))
         bad = {id(one.image) for one in refused}
         examples.keep([row for row, item in enumerate(items) if id(item.image) not in bad])
     if examples.left_out:

@@ -34,7 +34,7 @@ from vision.faces.losses import Objective, collapse
 from vision.faces.mining import Mining
 from vision.faces.model import Config, FaceEncoder
 from vision.faces.people import divide_people
-from vision.images import Preparation, Refused, Squares
+from vision.images import Preparation, Refused, Squares, left_out
 from vision.picture_preparation import Resize
 
 READING = ("images", "image_column", "person_column")
@@ -260,11 +260,7 @@ def _readable(
     refused += squares.check()
     if not refused:
         return kept, squares
-    told = "; ".join(one.reason for one in refused[:3]) + ("; ..." if len(refused) > 3 else "")
-    remark = f"{part} pictures that cannot be read, left out: {len(refused):,} ({told})"
-    if len(refused) == len(portraits):
-        raise UsageError(f"no picture is left: {remark}")
-    run.tell(remark)
+    run.tell(left_out(refused, len(portraits), part))
     bad = {id(one.image) for one in refused}
     kept = [one for one in kept if id(one.image) not in bad]
     return kept, Squares([one.image for one in kept], preparation)

@@ -168,7 +168,7 @@ class Localizer(nn.Module):
         Raises:
             UsageError: there is none, or a file of it is missing, damaged or another model's.
         """
-        folder = checkpoint.locate(folder_or_hub_id, f"train-{KIND}")
+        folder = checkpoint.locate(folder_or_hub_id, "vision.localizer.train")
         config, _ = checkpoint.read_model_config(folder, KIND, Config.of)
         model = cls(config)
         checkpoint.load_weights(model, folder)

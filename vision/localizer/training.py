@@ -25,7 +25,7 @@ from vision.augment import Augmentation
 from vision.average_precision import DetectionScores
 from vision.backbone import BackboneName
 from vision.boxes import flip_across
-from vision.images import Preparation, Squares
+from vision.images import Preparation, Squares, left_out
 from vision.localizer.evaluation import RESULT_COLUMNS, learned, measure, result_row, score_items
 from vision.localizer.model import Config, Localizer, LocalizerBatch
 from vision.localizer.windows import SlidingWindow, WindowBatch, WindowConfig
@@ -260,11 +260,7 @@ def _readable(
     refused = squares.check()
     if not refused:
         return squares, list(items)
-    told = "; ".join(one.reason for one in refused[:3]) + ("; ..." if len(refused) > 3 else "")
-    remark = f"{part} pictures that cannot be read, left out: {len(refused):,} ({told})"
-    if len(refused) == len(items):
-        raise UsageError(f"no picture is left: {remark}")
-    run.tell(remark)
+    run.tell(left_out(refused, len(items), part))
     bad = {id(one.image) for one in refused}
     kept = [item for item in items if id(item.image) not in bad]
     return Squares([item.image for item in kept], preparation, **options), kept

@@ -191,7 +191,7 @@ class SlidingWindow(nn.Module):
         Raises:
             UsageError: there is none, or a file of it is missing, damaged or another model's.
         """
-        folder = checkpoint.locate(folder_or_hub_id, "train-localizer")
+        folder = checkpoint.locate(folder_or_hub_id, "vision.localizer.train")
         config, _ = checkpoint.read_model_config(folder, KIND, WindowConfig.of)
         model = cls(config)
         checkpoint.load_weights(model, folder)
