@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli import inputs
 from cli.inputs import DATA, option
 from corpora.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 # The options that say how data is read, by the kind of the model that takes them.
 READING = {
@@ -206,8 +203,8 @@ def evaluate(
         from cli import zero_shot
 
         _refuse({**arguments, "precision": None}, "--task")
-        taken = ("task", "limit", "set_options", "details", "device", "as_json")
-        given = {name: arguments[name] for name in taken}
+        asked = ("task", "limit", "set_options", "details", "device", "as_json")
+        given = {name: arguments[name] for name in asked}
         zero_shot.evaluate(model, data, precision=precision or "auto", **given)
         return
     if not data:

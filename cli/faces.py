@@ -98,10 +98,13 @@ def add(
         raise UsageError("expected pictures and --name, or --people with a folder for each person")
     else:
         named = [(name, path) for path in files(pictures)]
+    is_new = not gallery.exists()
     loaded = open_gallery(model, gallery, device, new=True)
     before = len(loaded)
     added = loaded.add_all(named)
     if added.added:
+        if is_new and gallery.exists():
+            raise UsageError(f"{gallery} was made by another program meanwhile: do it again")
         loaded.save(gallery)
     for remark in remarks:
         typer.echo(remark, err=True)
@@ -314,7 +317,14 @@ def encoder_of(model: str, device: str) -> Any:
     """The face encoder of a folder or of the Hugging Face Hub."""
     from vision.faces import FaceEncoder
 
-    return FaceEncoder.from_pretrained(model, device)
+    encoder = FaceEncoder.from_pretrained(model, device)
+    if encoder.config.align:
+        typer.echo(
+            f"{model} was trained on faces turned by their landmarks, and pictures are taken here "
+            "as they are: give it pictures that vision.alignment has turned",
+            err=True,
+        )
+    return encoder
 
 
 def open_gallery(model: str, path: Path, device: str, *, new: bool = False) -> Gallery:

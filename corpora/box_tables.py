@@ -7,7 +7,7 @@
 
 Edges are pixels from 0. The "bbox" of objects is left, top, width and height, but some sets write
 left, top, right and bottom: where that is possible for each of ten boxes or more, it is what is
-read, and told.
+read, and told; unless the rows tell the pictures' sizes, and all are inside them the usual way.
 """
 
 from __future__ import annotations
@@ -48,11 +48,14 @@ def table_form(
     """The pictures of records, row by row.
 
     Args:
-        numbered: the names of classes that are given as numbers from 0; None leaves the numbers.
+        numbered: the names of classes that are given as numbers from 0; None leaves the numbers,
+            and so do names that are numbers themselves, as of a model that learned such classes.
 
     Raises:
         UsageError: a row without one of the columns, or with something else in it.
     """
+    if numbered and all(name.isdecimal() for name in numbered):
+        numbered = None
     rows, of_objects = list[PictureRow](), False
     for record in records:
         if _OBJECTS in record.fields:
@@ -117,6 +120,8 @@ def _objects(record: Record, numbered: Sequence[str] | None, places: Places) -> 
     if len(boxes) != len(labels):
         raise UsageError(f"{where}: {len(boxes)} boxes and {len(labels)} classes of them")
     crowds = objects.get("iscrowd") or objects.get("is_crowd") or [False] * len(boxes)
+    if not isinstance(crowds, list) or len(crowds) != len(boxes):
+        raise UsageError(f"{where}: 'iscrowd' is {crowds!r:.40}; expected one for each box")
     for number, (box, label, crowd) in enumerate(zip(boxes, labels, crowds, strict=True), start=1):
         place = f"{where}, object {number}"
         edges = four(box, place, 'four numbers in "bbox": left, top, width, height')
@@ -133,14 +138,15 @@ def _list(objects: Any, keys: Sequence[str], where: str) -> list[Any]:
 
 def _label(value: Any, where: str, numbered: Sequence[str] | None, places: Places) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
-        if numbered and 0 <= value < len(numbered):
-            return numbered[value]
-        if not numbered:
-            places.note("classes that are numbers; name them in order with `--labels`", where)
-        return str(value)
+        value = str(value)
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"{where}: {value!r:.40} is no class; expected its name")
-    return value.strip()
+    label = value.strip()
+    if label.isdecimal() and not numbered:
+        places.note("classes that are numbers, taken for their names", where)
+    elif label.isdecimal() and numbered and label not in numbered and int(label) < len(numbered):
+        return numbered[int(label)]
+    return label
 
 
 def _sides(rows: Sequence[PictureRow], places: Places) -> Iterator[PictureRow]:
@@ -149,6 +155,13 @@ def _sides(rows: Sequence[PictureRow], places: Places) -> Iterator[PictureRow]:
     corners = len(held) >= _ENOUGH and all(
         right > left and bottom > top for left, top, right, bottom in held
     )
+    inside = [
+        left + wide <= row.width and top + high <= row.height
+        for row in rows
+        if row.width and row.height
+        for left, top, wide, high in (box.edges for box in row.boxes)
+    ]
+    corners = corners and not (inside and all(inside))
     if corners:
         first = next(box.where for row in rows for box in row.boxes)
         places.note('sets whose "bbox" is read as left, top, right and bottom', first)

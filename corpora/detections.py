@@ -127,7 +127,7 @@ def read_detections(
             f"labels are {', '.join(labels) or 'none'}: expected one or more, each once"
         )
     folder = None if images is None else Path(images).expanduser()
-    places, told = Places(), list[str]()
+    places, told, missing = Places(), list[str](), list[str]()
     items: list[Annotated] = []
     known: dict[str, None] = {}
     ids: dict[str, int] = {}
@@ -141,6 +141,7 @@ def read_detections(
             pictures = Pictures(None if form.found else folder)
             read = list(_checked(form, pictures, places))
             told += pictures.remarks(name)
+            missing += pictures.missing
             items += read
             own = form.labels or sorted({box.label for item in read for box in item.boxes})
             known |= dict.fromkeys(own)
@@ -155,12 +156,13 @@ def read_detections(
     if not boxed:
         why = f" ({'; '.join(remarks)})" if remarks else ""
         raise UsageError(f"{source}: there is no picture with a box in it{why}")
-    if missing := [label for label in known if label not in boxed]:
-        remarks.append(f"classes without a box: {', '.join(missing)}")
+    if unseen := [label for label in known if label not in boxed]:
+        remarks.append(f"classes without a box: {', '.join(unseen)}")
     if not set(known) <= set(ids) or len(set(ids.values())) < len(ids):
         ids = {label: number for number, label in enumerate(known, start=1)}
     numbers = {label: ids[label] for label in known}
-    return DetectionCorpus(kept, list(known), remarks, places.held, numbers)
+    absent = {"pictures that are not there, left out": missing} if missing else {}
+    return DetectionCorpus(kept, list(known), remarks, absent | places.held, numbers)
 
 
 def divide_detections(

@@ -62,7 +62,8 @@ def read_face_pairs(
             pairs.append(FacePair(first, second, same, record.where))
     remarks = pictures.remarks(str(path))
     if not pairs:
-        raise UsageError(f"{path}: there is no pair in it; expected lines first,second,same")
+        why = f" ({'; '.join(remarks)})" if remarks else ""
+        raise UsageError(f"{path}: there is no pair in it{why}; expected lines first,second,same")
     return pairs, remarks
 
 

@@ -68,10 +68,10 @@ def _yaml(file: Path) -> dict[str, Any]:
 
     try:
         told = yaml.safe_load("".join(decode(File(file, str(file)))))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of a date that there is not
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise UsageError(f"{file}{line}: not YAML ({getattr(error, 'problem', None)})") from None
+        raise UsageError(f"{file}{line}: not YAML ({getattr(error, 'problem', error)})") from None
     return told if isinstance(told, dict) else {}
 
 

@@ -96,6 +96,8 @@ def test_of_too_many_pairs_some_are_drawn_and_none_of_one_person_is_lost() -> No
     assert len(set(zip(some.first.tolist(), some.second.tolist(), strict=True))) == len(some.same)
     assert "of 19,500 pairs of different people" in some.remarks[0]
     assert roc(some).auc == pytest.approx(roc(whole).auc, abs=0.02)
+    few = all_pairs(vectors, ["a"] * 199 + ["b"], most=199)  # many of one person: none is drawn
+    assert (int(few.same.sum()), int((~few.same).sum()), few.remarks) == (199 * 99, 199, ())
 
 
 def test_a_calibration_says_what_its_threshold_does() -> None:

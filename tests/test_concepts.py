@@ -95,7 +95,7 @@ def test_a_captioner_knows_its_concepts_again(tmp_path: Path) -> None:
     torch.manual_seed(1)
     together = model.loss(both).mean
     torch.manual_seed(1)
-    nats = model.concepts.nats(model.encode(pixels).states, named).sum()
+    nats = model.concepts.nats(model.encoder.look(pixels)[0], named).sum()
     torch.testing.assert_close(together, without + nats / 5, rtol=1e-3, atol=1e-3)  # five pieces
     model.eval()
     torch.testing.assert_close(model.loss(both).mean, model.loss(plain).mean)

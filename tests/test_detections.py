@@ -232,6 +232,7 @@ def test_every_mistake_is_counted_and_nothing_else_is_lost(tmp_path: Path) -> No
     corpus = read_detections(tmp_path)
     assert seen(corpus.items) == {"a": (DOG, CAT), "d": (DOG._replace(bottom=50),)}
     place = tmp_path / "a.xml"
+    assert corpus.mistakes["pictures that are not there, left out"] == ["c.png"]
     assert corpus.remarks == [
         "pictures that are not there, left out: 1 (c.png)",
         f"boxes told twice, read once: 1 ({place}, object 2)",
@@ -341,7 +342,12 @@ def test_tables_by_other_names_and_numbers_for_classes(tmp_path: Path) -> None:
     assert read_detections(path, labels=["dog", "cat"]).items[0].boxes == (DOG, CAT)
     corpus = read_detections(path)
     assert [box.label for box in corpus.items[0].boxes] == ["0", "1"]
-    assert "name them in order" in corpus.remarks[0]
+    assert "taken for their names" in corpus.remarks[0]
+    # A model that learned numbers asks for them by these names, not by their places.
+    again = read_detections(path, labels=["1"]).items[0].boxes
+    assert again == (CAT._replace(label="1"),)
+    table = write(tmp_path / "x.csv", "path,label,left,top,right,bottom\na.png,0,10,20,40,60\n")
+    assert read_detections(table, labels=["dog", "cat"]).items[0].boxes == (DOG,)
 
 
 def test_objects_whose_boxes_can_only_be_corners(tmp_path: Path) -> None:
@@ -352,6 +358,11 @@ def test_objects_whose_boxes_can_only_be_corners(tmp_path: Path) -> None:
     corpus = read_detections(path)
     assert [box[1:5] for box in corpus.items[0].boxes] == boxes
     assert "left, top, right and bottom" in corpus.remarks[0]
+    large = [{"bbox": (5, place, 60, 50), "category": "dog"} for place in range(10)]
+    row = {"image": "a.png", "width": 100, "height": 80, "objects": large}
+    corpus = read_detections(write(path, json.dumps(row)))  # as sides they are inside
+    assert [box[1:5] for box in corpus.items[0].boxes] == [(5, n, 65, 50 + n) for n in range(10)]
+    assert corpus.remarks == []
 
 
 def test_a_picture_that_its_file_turns(tmp_path: Path) -> None:
@@ -396,6 +407,9 @@ def test_sizes(tmp_path: Path) -> None:
         ("a.csv", "path,label,left,top,right,bottom\na.png,,1,2,3,4\n", "line 2: '' is no class"),
         ("a.jsonl", '{"image": "a.png", "objects": {"bbox": [[1, 2, 3, 4]]}}', "line 1: .*categ"),
         ("a.yaml", "train: images\nnames: [a", "line 2: not YAML"),
+        ("a.yaml", "date: 2023-13-45\nnames: [a]", "not YAML .month"),
+        ("a.jsonl", {"image": "a.png", "objects": {"bbox": [[1, 2, 3, 4]], "category": ["x"],
+         "iscrowd": 1}}, "line 1: 'iscrowd' is 1; expected one for each box"),
         ("a.yaml", "train: nowhere\nnames: [a]", "train: there is no .*nowhere"),
         ("a.yaml", "names: [a]", "no pictures by train, val or test"),
         ("a.yaml", "train: .\nnames: {1: a}", "'names' is {1: 'a'}; expected a list"),

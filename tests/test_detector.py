@@ -202,6 +202,7 @@ def test_what_lies_beside_the_picture_is_cut_off() -> None:
 def test_neighbours_change_nothing_and_bad_pictures_are_told() -> None:
     model = build()
     for part in model.output:
+        assert isinstance(part, nn.Conv2d)
         nn.init.normal_(part.weight, std=0.3)
     images: list[Any] = [item.image for item in scenes(5)]
     alone = [next(model.detect([image], threshold=0.02)) for image in images]
@@ -291,6 +292,12 @@ def test_batches_differ_in_size_and_end_whole() -> None:
     again = [*one.epoch(0, skip=1)]
     for mine, theirs in zip(again, first[1 : len(one)], strict=True):
         assert all(map(torch.equal, mine, theirs))
+    alone = DetectionBatches(
+        build(size=32), Examples(items[:1], SHAPES, 32), changes, plain_from=1.0,
+        progress=lambda at: at, **options,
+    )  # fmt: skip
+    (batch,) = alone.epoch(0)
+    assert build(size=32).train().loss(batch).mean.isfinite()  # of batch norm, too
     # In a mosaic at least four boxes meet; whole pictures have at most four things.
     counts = [np.bincount(b.picture, minlength=2).max() for b in batches(0.0).epoch(0)]
     assert max(counts) <= 4 < max(np.bincount(b.picture).max() for b in first)

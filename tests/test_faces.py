@@ -184,6 +184,10 @@ def test_parts_that_cannot_be_are_told(tmp_path: Path) -> None:
         divide_people(source, 0.5, 0.5)
     with pytest.raises(UsageError, match="expected 0 to below 1"):
         divide_people(source, 1.5, 0)
+    (tmp_path / "single").mkdir()
+    single = table(tmp_path / "single" / "a.csv", [("", f"q{n}") for n in range(3)])
+    with pytest.raises(UsageError, match="nobody of the test part has two pictures"):
+        divide_people(source, 0, str(single))  # type: ignore[arg-type]
     told = divide_people(source, str(source), 0).remarks  # type: ignore[arg-type]
     assert any("3 (first: p0)" in remark and "flatters" in remark for remark in told)
 

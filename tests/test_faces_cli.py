@@ -152,6 +152,19 @@ def test_many_people_are_added_at_once_and_some_forgotten(run: Run) -> None:
     assert "Emmy" in run("faces", "list", "g").out
 
 
+def test_a_gallery_that_another_program_makes_meanwhile_is_kept(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(model: str, device: str) -> Colours:
+        Path("g").write_bytes(b"another's")
+        return Colours()
+
+    monkeypatch.setattr("cli.faces.encoder_of", slow)
+    ran = run("faces", "add", "m", "g", "photos/Ada/0.png", "--name", "Ada")
+    assert "made by another program meanwhile" in told_in_one_line(ran)
+    assert Path("g").read_bytes() == b"another's"
+
+
 def test_pictures_that_cannot_be_read_lose_nothing(run: Run) -> None:
     Path("bad.png").write_bytes(b"no picture")
     ran = run("faces", "add", "m", "g", "bad.png", "--name", "Eve")
@@ -290,6 +303,18 @@ def test_a_gallery_that_was_changed_is_refused(run: Run) -> None:
 def test_what_cannot_be_done_is_one_line(arguments: list[str], message: str, run: Run) -> None:
     assert message in told_in_one_line(run("faces", *arguments))
     assert not Path("g").exists()
+
+
+def test_that_pictures_should_have_been_aligned_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cli.faces import encoder_of
+    from vision.faces import Config, FaceEncoder
+
+    for align in (False, True):
+        FaceEncoder(Config(people=3, cells=2, align=align)).save_pretrained(tmp_path / "f")
+        encoder_of(str(tmp_path / "f"), "cpu")
+        assert ("turned by their landmarks" in capsys.readouterr().err) == align
 
 
 def test_evaluate_is_the_librarys(run: Run) -> None:

@@ -135,7 +135,7 @@ def test_what_cannot_be_asked_is_told(gallery: Gallery) -> None:
     for threshold in (-1, 3, float("nan")):
         with pytest.raises(UsageError, match="0 to 2"):
             list(gallery.recognise(["ada 1"], threshold=threshold))
-    for name in ("", " ", "a\nb", "\udcff"):
+    for name in ("", " ", "a\nb", "a\n", "\udcff"):
         with pytest.raises(UsageError, match="is no name"):
             gallery.add(name, ["ada 1"])
     with pytest.raises(UsageError, match="no picture of 'Mary'"):
@@ -263,6 +263,13 @@ def test_what_is_no_gallery_is_refused(gallery: Gallery, tmp_path: Path) -> None
     path = tmp_path / "g"
     write_arrays(path, {"vectors": np.zeros((1, 2), np.float32)}, {})
     with pytest.raises(UsageError, match="is no gallery: name one"):
+        Gallery.load(path)
+    write_arrays(path, {"vectors": np.zeros((1, 2), np.float32)}, [])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="is no gallery: name one"):
+        Gallery.load(path)
+    header = b'{"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
+    with pytest.raises(UsageError, match="or is no gallery"):
         Gallery.load(path)
     gallery.save(path)
     arrays, about = read_arrays(path)

@@ -53,6 +53,10 @@ def test_the_textbook_row() -> None:
     assert not label_row(torch.zeros(0, 4), [], 3, 100).any()
     small = torch.tensor([[0.0, 0, 10, 10]])
     assert label_row(torch.cat([small, box]), [0, 1], 3, 100).equal(row)  # the largest
+    cut = torch.tensor([[-90.0, 0, -10, 90], [-50, 20, 10, 60]])  # by a square out of the middle
+    expected = torch.tensor([1, 0.05, 0.4, 0.1, 0.4, 0, 0, 1])
+    torch.testing.assert_close(label_row(cut, [1, 2], 3, 100), expected)
+    assert not label_row(cut[:1], [1], 3, 100).any()
 
 
 def test_the_loss_of_one_object_is_the_one_written_down() -> None:

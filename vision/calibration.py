@@ -167,7 +167,8 @@ def all_pairs(
 ) -> Pairs:
     """Each picture with each other one, with the Euclidean distance of their vectors.
 
-    All pairs of one person are there; of different people `most` are drawn where there are more.
+    All pairs of one person are there; of different people at most `most` are drawn where there are
+    more.
 
     Args:
         vectors: `[pictures, size]`.
@@ -184,7 +185,9 @@ def all_pairs(
     whose = np.array([known[person] for person in people], int)
     count = len(whose)
     remarks: tuple[str, ...] = ()
-    if count * (count - 1) // 2 <= most:
+    own_pairs = sum(many * (many - 1) // 2 for many in np.bincount(whose).tolist())
+    there = count * (count - 1) // 2 - own_pairs
+    if there <= most:
         first, second = np.triu_indices(count, 1)
     else:
         groups = (np.flatnonzero(whose == number) for number in range(len(known)))
@@ -197,7 +200,6 @@ def all_pairs(
         if len(others) > most:
             others = np.random.default_rng(seed).permutation(others)[:most]
         first, second = np.concatenate([own.T, others]).T
-        there = (count * (count - 1) // 2) - own.shape[1]
         remarks = (f"of {there:,} pairs of different people {len(others):,} were drawn",)
     distances = np.concatenate(
         [

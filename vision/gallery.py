@@ -365,7 +365,7 @@ def checked_threshold(threshold: float | None) -> float | None:
 
 def _check_name(name: str) -> None:
     is_text = name.encode(errors="replace").decode() == name
-    if not name.strip() or len(name.splitlines()) > 1 or not is_text:
+    if not name.strip() or name.splitlines() != [name] or not is_text:
         raise UsageError(f"{name!r} is no name: expected one line of text")
 
 

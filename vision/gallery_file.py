@@ -47,9 +47,9 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any], str]:
     again = "take a copy of it, or add the people anew"
     try:
         arrays, about = checkpoint.read_arrays(path)
-    except UsageError as error:
+    except (UsageError, TypeError) as error:  # bfloat16, as of models, is no type of NumPy's
         raise UsageError(f"{damaged}: {again}") from error
-    if about.get("kind") != KIND:
+    if not isinstance(about, dict) or about.get("kind") != KIND:
         raise UsageError(f"{path} is no gallery: name one made by `unrolled faces add`")
     told = about.pop("checksum", None)
     if told is None or set(arrays) != {"vectors", "people"}:

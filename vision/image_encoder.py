@@ -109,13 +109,21 @@ class ImageEncoder(nn.Module):
             the memory, of states `[batch, rows * columns, features]`, and the grid: the cell in
             row r and column c of the picture is position `r * columns + c`.
         """
+        cells, grid = self.look(pixels)
+        return self.place_in(cells, grid), grid
+
+    def look(self, pixels: Tensor) -> tuple[Tensor, Grid]:
+        """What the backbone sees in each cell, `[batch, rows * columns, backbone's features]`, of
+        no place yet; and the grid."""
         seen = self.backbone(pixels)  # [batch, backbone's features, rows, columns]
-        rows, columns = seen.shape[2:]
-        cells = seen.flatten(2).transpose(1, 2)
-        where = self.place(places((rows, columns), pixels.device))
+        return seen.flatten(2).transpose(1, 2), tuple(seen.shape[2:])
+
+    def place_in(self, cells: Tensor, grid: Grid) -> Memory:
+        """The memory of what was seen in the cells of a grid."""
+        where = self.place(places(grid, cells.device))
         states = self.context(self.output(self.seen(cells) + where))
         mask = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
-        return Memory(states, states.mean(1), mask), (rows, columns)
+        return Memory(states, states.mean(1), mask)
 
     def grid(self, size: int) -> Grid:
         """Rows and columns of what a picture of `size` by `size` pixels becomes."""

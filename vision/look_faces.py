@@ -65,10 +65,11 @@ def _several(pairs: Pairs, rows: np.ndarray, most: int) -> np.ndarray:
     """The first of these pairs, but not all of the same two people."""
     if pairs.people is None:
         return rows[:most]
-    counts: Counter[tuple[int, int]] = Counter()
+    counts: Counter[frozenset[int]] = Counter()
     kept = []
     for row in rows.tolist():
-        whose = int(pairs.people[pairs.first[row]]), int(pairs.people[pairs.second[row]])
+        sides = pairs.first[row], pairs.second[row]
+        whose = frozenset(int(pairs.people[side]) for side in sides)
         counts[whose] += 1
         if counts[whose] <= _OF_TWO:
             kept.append(row)

@@ -11,7 +11,8 @@
 No caption says where a thing is. That a phrase is true of a picture if some cell shows it, a noisy
 or over the cells, is enough to learn which (Fang et al. 2015, "From Captions to Visual Concepts
 and Back", section 3). A decoder alone needs longer to find out: until it looks at the right cell,
-no word tells the encoder what to make of that cell.
+no word tells the encoder what to make of that cell. Concepts are read off the backbone, which knows
+of no place: what else the decoder needs to know of a cell is not theirs to shape.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Concepts(nn.Module):
     """What each cell shows of a list of phrases.
 
     Args:
-        features: of a cell's state.
+        features: of a cell, as the backbone sees it.
         names: the phrases.
         cells: of a picture, about: before training one in a hundred has a phrase at all.
     """
@@ -76,15 +77,15 @@ class Concepts(nn.Module):
         named[[self.number[one] for one in phrases(captions) if one in self.number]] = True
         return named
 
-    def forward(self, states: Tensor) -> Tensor:
-        """The probability of each concept in each cell, `[batch, cells, concepts]`, of states
+    def forward(self, cells: Tensor) -> Tensor:
+        """The probability of each concept in each cell, `[batch, cells, concepts]`, of cells
         `[batch, cells, features]`."""
-        found: Tensor = self.output(states).sigmoid()
+        found: Tensor = self.output(cells).sigmoid()
         return found
 
-    def nats(self, states: Tensor, targets: Tensor) -> Tensor:
+    def nats(self, cells: Tensor, targets: Tensor) -> Tensor:
         """What a picture's concepts `[batch, concepts]` cost in all, `[batch]`."""
         # log(1 - p) of a picture is the sum of its cells'.
-        without = F.softplus(self.output(states).float()).sum(1)
+        without = F.softplus(self.output(cells).float()).sum(1)
         found = -(-torch.expm1(-without)).clamp(min=1e-6).log()
         return torch.where(targets, found, without).sum(1)

@@ -115,10 +115,8 @@ class Captioner(nn.Module):
             freeze=config.freeze_backbone,
             context=config.context,
         )
-        rows, columns = self.grid
-        self.concepts = (
-            Concepts(config.features, config.concepts, rows * columns) if config.concepts else None
-        )
+        seen, (rows, columns) = self.encoder.backbone.features, self.grid
+        self.concepts = Concepts(seen, config.concepts, rows * columns) if config.concepts else None
         attentive = config.attention != NO_ATTENTION
         self.decoder = AttentiveDecoder(
             config.vocabulary_size,
@@ -181,7 +179,10 @@ class Captioner(nn.Module):
     def encode(self, pixels: Tensor) -> Memory:
         """Reads prepared pictures `[pictures, 3, size, size]`, whose states are `[pictures, cells,
         features]`, row by row of `grid`."""
-        memory, _ = self.encoder(pixels)
+        return self._placed(*self.encoder.look(pixels))
+
+    def _placed(self, cells: Tensor, grid: Grid) -> Memory:
+        memory = self.encoder.place_in(cells, grid)
         states = dropout(memory.states, self.config.dropout, self.training, locked=True)
         return memory._replace(states=states)
 
@@ -218,8 +219,8 @@ class Captioner(nn.Module):
         times that, the gradient of which is that of the expected reward (Rennie et al. 2017).
         """
         mask, count = batch.mask, int(batch.mask.sum())
-        memory = self.encode(batch.pixels)
-        hidden, weights = self.decoder(batch.inputs, memory, batch.picture)
+        cells, grid = self.encoder.look(batch.pixels)
+        hidden, weights = self.decoder(batch.inputs, self._placed(cells, grid), batch.picture)
         targets = batch.targets[mask]
         if len(batch.advantages):
             logits = self.decoder.logits(hidden[mask]).float()
@@ -232,7 +233,7 @@ class Captioner(nn.Module):
             penalty = doubly_stochastic(weights.float(), mask).sum() / count
             mean = mean + self.config.doubly_stochastic * penalty
         if self.training and self.concepts is not None and len(batch.concepts):
-            mean = mean + self.concepts.nats(memory.states, batch.concepts).sum() / count
+            mean = mean + self.concepts.nats(cells, batch.concepts).sum() / count
         return Loss(mean, count)
 
     def caption(self, images: Iterable[Any], **options: Any) -> Iterator[Caption]:

@@ -185,6 +185,8 @@ class DetectionBatches:
         size = int(chance.choice(self.sizes))
         plain = self.progress(number + place / len(self)) >= self.plain_from
         rows = order[place * self.batch_size : (place + 1) * self.batch_size]
+        if len(rows) == 1:  # batch norm takes no single cell of a single picture
+            size = max(size, 2 * COARSEST)
         begun = []
         for row, own in zip(rows.tolist(), chance.spawn(len(rows)), strict=True):
             begun.append(pool.submit(self._composed, row, size, plain, own))

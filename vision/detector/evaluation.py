@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from corpora.detections import Annotated, read_detections
-from corpora.errors import UsageError
 from nlp.core.device import Precision
 from nlp.core.events import Event, Remark
 from nlp.core.training import Measured
@@ -93,8 +92,6 @@ def evaluate(
     corpus = read_detections(data, images=images, split=split, labels=model.config.labels)
     for text in corpus.remarks:
         report(Remark(text))
-    if not corpus.items:
-        raise UsageError(f"{data}: it is empty, there is no picture to look at")
     return score_items(model, corpus.items, batch_size=batch_size, precision=precision)
 
 

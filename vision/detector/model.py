@@ -262,6 +262,7 @@ def _grids(height: int, width: int) -> list[Grid]:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # whoever asks first, gradients may go through what is kept
 def _places(anchors: Anchors, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of all places of a picture the cell `[places, 2]`, the anchor `[places, 2]` and the stride
     `[places, 1]`."""

@@ -18,8 +18,8 @@ class FaceBatches:
 
     Triplets need two faces of a person in a batch, and several people. So pictures come in groups
     of `pictures_per_person` of one person; a group that would be short is filled up with more of
-    the same person's pictures, and only who has a single one is there with it twice, changed
-    differently. The groups of a person are spread over the epoch.
+    the same person's pictures. Who has fewer than that is there with some of them twice or more,
+    each time changed differently. The groups of a person are spread over the epoch.
 
     Args:
         model: whose batches they are.

@@ -45,7 +45,8 @@ def divide_people(
         reading: what else `corpora.identities.read_identities` takes.
 
     Raises:
-        UsageError: a source cannot be read, or a part that was asked for has less than two people.
+        UsageError: a source cannot be read, or a part that was asked for has less than two people,
+            or, to validate or test with, nobody with two pictures.
     """
     corpus = read_identities(source, **reading)
     remarks = list(corpus.remarks)
@@ -82,6 +83,11 @@ def divide_people(
                 f"the {name} part has {len(_names(parts[name]))} of {len(people)} people: expected "
                 f"2 or more; give more people, or another --"
                 f"{'validation' if name == 'train' else name}"
+            )
+        if wanted and name != "train" and len(_names(parts[name])) == len(parts[name]):
+            raise UsageError(
+                f"nobody of the {name} part has two pictures, so that no pair is of one person: "
+                f"give more pictures, or another --{name}"
             )
     for name in NAMES[1:]:
         known = _names(parts["train"])

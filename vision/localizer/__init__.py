@@ -11,7 +11,7 @@
 
 Both stand on the same backbone, learn from the same data and answer as `vision.detector` does.
 
-    from vision.localizer import train
+    from vision.localizer import SlidingWindow, train
 
     train("generated-scenes", form="sliding-window", output="windows")
     model = SlidingWindow.from_pretrained("windows")

@@ -26,7 +26,7 @@ from nlp.core import checkpoint
 from nlp.core.device import choose_device
 from nlp.core.recipe import Loss
 from vision.backbone import BackboneName, build
-from vision.boxes import convert
+from vision.boxes import area, clip, convert
 from vision.found import Detected
 from vision.images import Preparation
 from vision.localizer.finding import Candidates, detect
@@ -71,18 +71,20 @@ class LocalizerBatch(NamedTuple):
 
 
 def label_row(boxes: Tensor, labels: Sequence[int], classes: int, size: float) -> Tensor:
-    """[p, bx, by, bw, bh, c1, ..., cn] of the largest of some boxes; zeros without one.
+    """[p, bx, by, bw, bh, c1, ..., cn] of the largest of some boxes, as far as they are in the
+    square, which may be cut out of the picture; zeros without one.
 
     Args:
         boxes: `[n, 4]` left, top, right, bottom in pixels of a square with sides of `size`.
     """
     row = torch.zeros(5 + classes)
-    if not len(boxes):
+    boxes = clip(boxes.float(), size, size)
+    areas = area(boxes)
+    if not areas.any():
         return row
-    middles = convert(boxes.float(), "xyxy", "cxcywh") / size
-    largest = int(middles[:, 2:].prod(-1).argmax())
+    largest = int(areas.argmax())
     row[0] = row[5 + labels[largest]] = 1
-    row[1:5] = middles[largest]
+    row[1:5] = convert(boxes[largest], "xyxy", "cxcywh") / size
     return row
 
 

@@ -9,8 +9,7 @@ A map is made of vectors at length 1, for it is their angles that mean something
 Maaten & Hinton 2008) and UMAP (McInnes et al. 2018) keep neighbours together and bend the rest; PCA
 bends nothing, it looks along the two directions of most variance.
 
-    from nlp.core.fonts import installed_fonts
-from nlp.core.words.word_map import draw_map, project
+    from nlp.core.words.word_map import draw_map, project
     words = vectors.words[:1000]
     draw_map(Path("map.png"), words, project(vectors, words))
 """
