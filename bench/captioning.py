@@ -224,7 +224,7 @@ def speed(arguments: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(0)
     items = read_captions("generated-scenes:640", split="train").items
     texts = [f" {text}\n" for item in items for text in item.captions]
-    tokenizer = Tokenizer.train(texts, vocabulary_size=400)
+    tokenizer = Tokenizer.train(texts, vocabulary_size=360)
     spelled = Texts(tokenizer, tokenizer)
     model = Captioner(Config(tokenizer.vocabulary_size), spelled)  # as the tutorial: no context
     peer = Tutorial(model.config)
