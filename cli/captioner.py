@@ -59,7 +59,7 @@ def train_captioner(
     vocabulary_size: Annotated[int, option("Pieces of words to learn, at most.", DATA)] = 6000,
     pattern: Annotated[str, option("How text is cut beforehand: gpt2 or gpt4.", DATA)] = "gpt2",
     backbone: Annotated[
-        str, option("What sees: small, resnet18, resnet50 or vgg16.", MODEL)
+        str, option("What sees: small, coarse, resnet18, resnet50 or vgg16.", MODEL)
     ] = "small",
     weights: Annotated[
         str | None,

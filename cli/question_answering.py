@@ -76,7 +76,7 @@ def train_vqa(
     rotation: Annotated[float, option("Turn them up to so many degrees.", PICTURES)] = 0.0,
     shift: Annotated[float, option("Shift them up to so much of a side.", PICTURES)] = 0.0,
     backbone: Annotated[
-        str, option("What sees: small, resnet18, resnet50 or vgg16.", MODEL)
+        str, option("What sees: small, coarse, resnet18, resnet50 or vgg16.", MODEL)
     ] = "small",
     weights: Annotated[
         str | None,

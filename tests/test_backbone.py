@@ -178,10 +178,20 @@ def test_frozen_is_frozen(small: Backbone) -> None:
     assert all(tensor.equal(before[name]) for name, tensor in small.state_dict().items())
 
 
-def test_a_block_begins_as_its_way_around() -> None:
-    stage = build("small").train().get_submodule("layer2.1")
+def test_a_block_of_a_deep_network_begins_as_its_way_around() -> None:
+    stage = build("resnet18").train().get_submodule("layer2.1")
     features = torch.rand(2, 128, 5, 5)
     assert stage(features).equal(features)
+    # A shallow one works from the first step on.
+    stage = build("small").train().get_submodule("layer2.1")
+    assert not stage(features).equal(features)
+
+
+def test_the_coarse_one_goes_a_stage_further() -> None:
+    small, coarse = build("small"), build("coarse")
+    assert (small.stride, coarse.stride) == (8, 16)
+    assert coarse.grid(96, 90) == (6, 6)
+    assert coarse(torch.zeros(1, 3, 96, 90)).shape == (1, coarse.features, 6, 6)
 
 
 def test_weights_of_a_network_around_it(small: Backbone, tmp_path: Path) -> None:
@@ -255,6 +265,6 @@ def test_files_that_are_refused(small: Backbone, tmp_path: Path) -> None:
 
 def test_an_unknown_name() -> None:
     with pytest.raises(
-        UsageError, match="backbone 'resnet34' is unknown: expected small, resnet18"
+        UsageError, match="backbone 'resnet34' is unknown: expected small, coarse, resnet18"
     ):
         build("resnet34")  # type: ignore[arg-type]

@@ -2,11 +2,12 @@
 
     pixels [batch, 3, 96, 96] ─► stem ─► stage ─► stage ─► features [batch, 128, 12, 12]
 
-`small` is trained from scratch and made for a CPU. `resnet18` and `resnet50` (He, Zhang, Ren and
-Sun 2016) and `vgg16` (Simonyan and Zisserman 2015) are those of torchvision, whose published
-weights `load_weights` reads: a parameter here has the name that it has there, and the classifier
-at the end, which answers what ImageNet asks, is left out. VGG-16 ends before its last pooling, as
-Xu et al. (2015) read it: a map of 14 x 14 of a picture of 224.
+`small` and `coarse`, which goes one stage further, are trained from scratch and made for a CPU.
+`resnet18` and `resnet50` (He, Zhang, Ren and Sun 2016) and `vgg16` (Simonyan and Zisserman 2015)
+are those of torchvision, whose published weights `load_weights` reads: a parameter here has the
+name that it has there, and the classifier at the end, which answers what ImageNet asks, is left
+out. VGG-16 ends before its last pooling, as Xu et al. (2015) read it: a map of 14 x 14 of a picture
+of 224.
 
 Pixels are expected as `vision.images.Preparation` leaves them: a mean and deviation for each
 channel taken off, those of ImageNet for published weights.
@@ -237,7 +238,8 @@ def load_weights(backbone: Backbone, path_or_hub_id: str | Path) -> list[str]:
     if wrong := sorted([*missing, *surplus, *other]):
         raise UsageError(
             f"{path} holds another network's weights: {wrong[0]} and {len(wrong) - 1} others "
-            "differ; expected those of the backbone's own kind (small, resnet18, resnet50, vgg16)"
+            "differ; expected those of the backbone's own kind (small, coarse, resnet18, resnet50, "
+            "vgg16)"
         )
     kept = {name: tensor for name, tensor in found.items() if name in wanted}
     backbone.load_state_dict({**wanted, **kept})
