@@ -29,6 +29,7 @@ Image = pytest.importorskip("PIL.Image")
 SAMPLE = "generated-scenes:80:48"
 TINY = {
     **{"size": 48, "features": 32, "hidden_size": 32, "embedding_size": 24},
+    **{"context": 0, "concepts": 0},  # such rates are not for them
     **{"steps": 20, "evaluate_every": 20, "warmup_steps": 4, "learning_rate": 0.02},
     **{"dropout": 0.0, "input_dropout": 0.0, "output_dropout": 0.0, "batch_size": 32},
     **{"device": "cpu"},
