@@ -48,12 +48,16 @@ demo-faces: $(READY)  ## learn drawn faces, know new people again from one pictu
 	$(BIN)/unrolled train-faces generated-faces --output demo-faces --overwrite --minutes 3
 	$(BIN)/python -c "from pathlib import Path; from PIL import Image; \
 		from corpora.generated_faces import draw, portraits; \
-		faces = list(enumerate(portraits(2026, 12, 6))); \
-		[Path('demo-faces/people', face.person).mkdir(parents=True, exist_ok=True) for _, face in faces]; \
-		[Image.fromarray(draw(face)).save(f'demo-faces/people/{face.person}/{number}.png') \
-		for number, face in faces]"
+		faces = [(face, 'people' if number % 6 else 'known', number % 6) \
+		for number, face in enumerate(portraits(2026, 12, 6))]; \
+		[Path('demo-faces', part, face.person).mkdir(parents=True, exist_ok=True) \
+		for face, part, _ in faces]; \
+		[Image.fromarray(draw(face)).save(f'demo-faces/{part}/{face.person}/{number}.png') \
+		for face, part, number in faces]"
+	$(BIN)/unrolled faces add demo-faces demo-faces/us.gallery --people demo-faces/known
 	$(BIN)/unrolled faces calibrate demo-faces demo-faces/people --far 0.01 \
-		--worst demo-faces/worst.png
+		--gallery demo-faces/us.gallery --worst demo-faces/worst.png
+	$(BIN)/unrolled faces recognize demo-faces demo-faces/us.gallery "demo-faces/people/*/1.png"
 
 test: $(READY) check  ## lint, types and all tests
 	$(BIN)/python -m pytest
