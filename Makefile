@@ -87,6 +87,14 @@ bench: $(READY)  ## side by side with the peers; UNROLLED_DATA names the folder 
 	$(BIN)/python -m bench.translation page
 	$(BIN)/python -m bench.gpt2
 	$(BIN)/python -m bench.zero_shot
+	$(BIN)/python -m bench.captioning quality
+	$(BIN)/python -m bench.captioning speed
+	$(BIN)/python -m bench.captioning photographs
+	$(BIN)/python -m bench.boxes
+	$(BIN)/python -m bench.faces
+	$(BIN)/python -m bench.detection bccd --models bench-models
+	$(BIN)/python -m bench.detection speed --models bench-models
+	$(BIN)/python -m bench.detection forms
 
 gpu-check:  ## what a GPU should show, in the Python at hand: PYTHON=python3
 	PYTHONPATH=. $(PYTHON) -m bench.gpu_check

@@ -60,6 +60,8 @@ def trained(rows: Sequence[tuple[Path, str]], seed: int, threads: int) -> tuple[
         listed.write_text("\n".join(["path,person", *(f"{path},{who}" for path, who in rows)]))
         start = time.perf_counter()
         found = faces.train(listed, output=Path(folder) / "faces", seed=seed, **SETTINGS)
+        if found.outcome.ended == "interrupted":  # else the rest would be measured of half a model
+            raise KeyboardInterrupt
         return found.model, time.perf_counter() - start
 
 

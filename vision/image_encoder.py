@@ -4,7 +4,8 @@
                                               │   read row by row
     positions   f1  f2  f3 ... f36  ◄─────────┘
              +  p1  p2  p3 ... p36    where each is, so that left and right can be told apart
-             ──► two layers ──►  states s1 ... s36, summary = their mean
+             ──► two layers ──►  as often as asked: look at each other
+             ──►  states s1 ... s36, summary = their mean
 
 Whatever asks a picture, a captioner's decoder or a question, asks it through this. A position's
 place goes in before a nonlinear layer: even the mean of all states knows what stood where.
