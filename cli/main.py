@@ -126,16 +126,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _fail(_told_in_one_line(error))
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader (`| head`) has left; let the interpreter's own last flush go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (`| head`) has left
+        _drop_what_cannot_be_written()
         sys.exit(1)
     except OSError as error:
         if error.errno not in FILE_TROUBLE:
             raise
+        _drop_what_cannot_be_written()
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}.")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _drop_what_cannot_be_written() -> None:
+    """If stdout is what failed, let the interpreter's own last flush of it go nowhere."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told_in_one_line(error: Exception) -> str:

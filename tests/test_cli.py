@@ -198,6 +198,7 @@ def test_control_c_exits_with_130(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 def shell(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a line of shell in which $U is the command."""
     environment = {**os.environ, "U": f"{sys.executable} -m cli.main", **variables}
+    environment.pop("PYTHONUNBUFFERED", None)  # users' output is held back until the end
     return subprocess.run(
         ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True
     )
