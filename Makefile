@@ -92,6 +92,7 @@ bench: $(READY)  ## side by side with the peers; UNROLLED_DATA names the folder 
 	$(BIN)/python -m bench.captioning photographs
 	$(BIN)/python -m bench.boxes
 	$(BIN)/python -m bench.faces
+	$(BIN)/python -m bench.gallery
 	$(BIN)/python -m bench.detection bccd --models bench-models
 	$(BIN)/python -m bench.detection speed --models bench-models
 	$(BIN)/python -m bench.detection forms

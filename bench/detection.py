@@ -153,7 +153,7 @@ def _scores(scores: Any) -> dict[str, float]:
 
 
 def page(results: Mapping[str, Any]) -> None:
-    """Renews docs/vision.md from what this, bench.faces and bench.boxes have measured."""
+    """Renews docs/vision.md from what this, bench.faces, gallery and boxes have measured."""
     parts: list[str] = []
     if found := results.get("bccd"):
         rows = []
@@ -194,9 +194,9 @@ def page(results: Mapping[str, Any]) -> None:
         parts += markdown("From the file to the boxes", ["detector", "pictures/s"], rows)
     if parts:
         parts += [measured_on(results["machine"]), ""]
-    from bench import boxes, faces
+    from bench import boxes, faces, gallery
 
-    for name, module in (("faces", faces), ("boxes", boxes)):
+    for name, module in (("faces", faces), ("gallery", gallery), ("boxes", boxes)):
         if measured := read(name):
             parts += [*module.tables(measured), measured_on(measured["machine"]), ""]
     renew(PAGE, parts)

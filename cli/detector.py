@@ -30,6 +30,10 @@ def train_detector(
         str | None,
         typer.Argument(help="The folder of the pictures.", show_default="beside the boxes"),
     ] = None,
+    labels: Annotated[
+        str | None,
+        option("Of all classes these, as dog,cat; or the names of numbered ones.", DATA, "all"),
+    ] = None,
     output: inputs.Output = "detector",
     resume: inputs.Resume = False,
     overwrite: inputs.Overwrite = False,
@@ -100,10 +104,13 @@ def train_detector(
         unrolled train-detector VOC2012 --output my-detector
         unrolled train-detector instances_train2017.json train2017 --size 416
         unrolled train-detector data.yaml --minutes 30 --turn
+        unrolled train-detector boxes.csv photos --labels dog,cat
         unrolled train-detector --output my-detector --resume
     """
     arguments: dict[str, Any] = dict(locals())
     del arguments["data"], arguments["as_json"]
+    if labels is not None:
+        arguments["labels"] = [label.strip() for label in labels.split(",")]
     from vision.detector import train
 
     trained = run(

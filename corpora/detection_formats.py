@@ -15,7 +15,7 @@ from corpora.picture_tables import TABLES, dataset_records, json_object, table_r
 from corpora.reader import Folder, Sample, resolve
 from corpora.text import File
 from corpora.voc import has_voc, voc_rows
-from corpora.yolo import yolo_file, yolo_form
+from corpora.yolo import has_texts, yolo_data, yolo_form, yolo_names
 
 _FOLDERS_TABLE = re.compile(r"^_?(?:annotations|metadata|boxes|labels)$", re.I)
 _EXPECTED = (
@@ -78,15 +78,27 @@ def _folder(
     if (folder / "Annotations").is_dir() and has_voc(folder):
         yield Form(voc_rows(folder, places))
         return
-    if file := yolo_file(folder):
+    if file := yolo_data(folder):
         yield yolo_form(file, images, places)
         return
-    found = list(_inside(folder, _is_instances)) or list(_inside(folder, _is_table))
+    # A list of classes may lie beside any form: it tells of YOLO's where there are its texts.
+    found, names = list(_inside(folder, _is_instances)), yolo_names(folder)
+    if names and has_texts(images or folder):
+        if not found:
+            yield yolo_form(names, images, places)
+            return
+        places.note(
+            "folders with COCO's boxes and texts like YOLO's, which are not read", str(folder)
+        )
+    found = found or list(_inside(folder, _is_table))
     for path in found:
         yield _file(File(path, str(path)), images, labels, places)
     if found:
         return
     if not has_voc(folder):
+        if names:
+            yield yolo_form(names, images, places)
+            return
         raise UsageError(f"{folder}: no boxes are in it; {_EXPECTED}")
     yield Form(voc_rows(folder, places))
 

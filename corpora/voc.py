@@ -38,22 +38,43 @@ def has_voc(folder: Path) -> bool:
 def voc_rows(folder: Path, places: Places) -> list[PictureRow]:
     """The pictures of a folder by the names of their XML files.
 
+    Other XML files among them are told and left out.
+
     Raises:
-        UsageError: a file that is not VOC's, with its line or the number of the object.
+        UsageError: a file that is damaged, with its line or the number of the object; no file is
+            VOC's.
     """
     if folder.name == "Annotations" and any((folder.parent / one).is_dir() for one in _PICTURES):
         folder = folder.parent
     annotations = folder / "Annotations"
     if annotations.is_dir():
         beside = next((folder / one for one in _PICTURES if (folder / one).is_dir()), folder)
-        read = [_row(path, beside) for path in _files(annotations)]
-        rows = list(_listed(folder, read, places))
+        rows = list(_listed(folder, _rows(annotations, beside, places), places))
     else:
-        rows = []
-        for path in _files(folder):
-            part = split_named(path.relative_to(folder).parts[0])
-            rows.append(_row(path, path.parent)._replace(split=part if part in _PARTS else ""))
+        rows = _rows(folder, None, places)
     return list(_from_zero(rows, str(folder), places))
+
+
+class _Stray(UsageError):
+    """An XML file of something else."""
+
+
+def _rows(folder: Path, beside: Path | None, places: Places) -> list[PictureRow]:
+    """The rows of a folder's files in parts by folders, with pictures there or in `beside`."""
+    rows, strays = list[PictureRow](), dict[Path, _Stray]()
+    for path in _files(folder):
+        part = "" if beside else split_named(path.relative_to(folder).parts[0])
+        try:
+            row = _row(path, beside or path.parent)
+        except _Stray as error:
+            strays[path] = error
+        else:
+            rows.append(row._replace(split=part if part in _PARTS else ""))
+    if strays and not rows:
+        raise next(iter(strays.values()))
+    for path in strays:
+        places.note("XML files that are no annotations of VOC's, left out", str(path))
+    return rows
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -94,7 +115,9 @@ def _row(path: Path, beside: Path) -> PictureRow:
     # text is decoded before, so that no encoding hides one.
     if found := re.search(r"<!(?:DOCTYPE|ENTITY)", text):
         line = text.count("\n", 0, found.start()) + 1
-        raise UsageError(f"{where}, line {line}: it declares a document type; take it out")
+        raise (UsageError if "<annotation" in text else _Stray)(
+            f"{where}, line {line}: it declares a document type; take it out"
+        )
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
@@ -102,7 +125,7 @@ def _row(path: Path, beside: Path) -> PictureRow:
         line = error.position[0]
         raise UsageError(f"{where}, line {line}: not well-formed XML ({reason})") from None
     if root.tag != "annotation":
-        raise UsageError(f"{where}: <{root.tag}>; expected VOC's <annotation> with <object>s in it")
+        raise _Stray(f"{where}: <{root.tag}>; expected VOC's <annotation> with <object>s in it")
     name = (root.findtext("filename") or "").strip()
     names = [name] if name else []
     endings = dict.fromkeys(

@@ -25,14 +25,21 @@ _NAMES = ("classes.txt", "obj.names", "classes.names", "names.txt", "labels.txt"
 _PARTS = ("train", "validation", "test")
 
 
-def yolo_file(folder: Path) -> Path | None:
-    """The file of a folder that names the classes; None where it has none."""
-    for path in in_order((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
-        if "names" in _yaml(path):
-            return path
-    listed = [folder / inside / name for inside in ("", "labels") for name in _NAMES]
-    found = next((path for path in listed if path.is_file()), None)
-    return found if found and next(folder.rglob("*.txt"), None) else None
+def yolo_data(folder: Path) -> Path | None:
+    """The data.yaml of a folder, by whatever name; None where it has none."""
+    paths = in_order((*folder.glob("*.yaml"), *folder.glob("*.yml")))
+    return next((path for path in paths if "names" in _yaml(path)), None)
+
+
+def yolo_names(folder: Path) -> Path | None:
+    """The list of classes in a folder; None where it has none. Other forms have such lists too."""
+    listed = (folder / inside / name for inside in ("", "labels") for name in _NAMES)
+    return next((path for path in listed if path.is_file()), None)
+
+
+def has_texts(folder: Path) -> bool:
+    """Whether a picture in a folder or below it has a text of boxes."""
+    return any(_text_of(path).is_file() for path in _pictures(folder))
 
 
 def yolo_form(file: Path, images: Path | None, places: Places) -> Form:

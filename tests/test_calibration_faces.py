@@ -159,6 +159,22 @@ def test_kinds_that_are_apart_are_told_apart() -> None:
     assert upside_down.at(0.01).threshold < 0.1
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-7])  # a batch rounds otherwise than another
+def test_one_picture_under_two_people_has_no_threshold(apart: float) -> None:
+    """At 0, or just below, a gallery would take the one for the other all the same."""
+    pairs = Pairs.of([apart, 0.2, 0.9, 1.0, apart], [False, True, False, False, True])
+    point = roc(pairs).at(0.3)
+    assert (point.far, point.tar) == (0, 0)
+    assert point.threshold < apart
+    if not apart:
+        assert point.threshold == -np.inf
+    with pytest.raises(UsageError, match=r"0 apart: 1, such as pictures 1 and 2, .* rate of 0\.3"):
+        calibrate(pairs, far=0.3)
+    allowed = calibrate(pairs, far=0.4)
+    assert 0.2 < allowed.threshold < 0.9
+    assert allowed.tar_at[0.1].value == 0
+
+
 @pytest.mark.parametrize(
     ("distances", "same", "message"),
     [

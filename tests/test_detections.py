@@ -169,6 +169,53 @@ def test_voc_in_its_parts(tmp_path: Path) -> None:
     }
 
 
+def test_a_stray_xml_is_told_and_left_out(tmp_path: Path) -> None:
+    as_voc(tmp_path)
+    strays = [
+        write(tmp_path / "Annotations" / "notes.xml", "<html/>"),
+        write(tmp_path / "Annotations" / "plist.xml", "<!DOCTYPE plist>\n<plist/>"),
+    ]
+    for source in (tmp_path, tmp_path / "Annotations"):
+        corpus = read_detections(source)
+        assert seen(corpus.items) == THERE
+        assert corpus.mistakes == {
+            "XML files that are no annotations of VOC's, left out": list(map(str, strays))
+        }
+    picture(tmp_path / "flat" / "a.png")
+    voc(tmp_path / "flat" / "a.xml", of(DOG))
+    write(tmp_path / "flat" / "b.xml", "<html/>")
+    assert "left out: 1" in read_detections(tmp_path / "flat").remarks[0]
+    write(tmp_path / "flat" / "b.xml", "<annotation>")  # one that is damaged is none to leave out
+    with pytest.raises(UsageError, match=r"b.xml, line 1: not well-formed"):
+        read_detections(tmp_path / "flat")
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "classes.txt"])
+def test_a_stray_list_of_classes_hides_no_other_form(tmp_path: Path, name: str) -> None:
+    for form in ("coco", "table", "voc"):
+        picture(tmp_path / form / "a.png")
+        write(tmp_path / form / name, "dog\ncat\n")
+    write(tmp_path / "coco" / "instances.json", coco({"a": (DOG, CAT)}))
+    rows = "".join(f"a.png,{','.join(map(str, box[:5]))}\n" for box in (DOG, CAT))
+    write(tmp_path / "table" / "boxes.csv", f"path,label,left,top,right,bottom\n{rows}")
+    voc(tmp_path / "voc" / "a.xml", of(DOG), of(CAT))
+    for form in ("coco", "table", "voc"):
+        assert seen(read_detections(tmp_path / form).items) == {"a": (DOG, CAT)}, form
+    write(tmp_path / "coco" / "a.txt", shares(CAT))
+    both = read_detections(tmp_path / "coco")
+    assert both.items[0].boxes == (DOG, CAT)
+    assert both.mistakes == {
+        "folders with COCO's boxes and texts like YOLO's, which are not read": [
+            str(tmp_path / "coco")
+        ]
+    }
+    (tmp_path / "voc" / "a.xml").unlink()
+    with pytest.raises(UsageError, match=f"{name}: no picture has a text of boxes"):
+        read_detections(tmp_path / "voc")
+    write(tmp_path / "voc" / "a.txt", shares(DOG))
+    assert seen(read_detections(tmp_path / "voc").items) == {"a": (DOG,)}
+
+
 def test_voc_counts_from_one_but_where_a_box_begins_at_zero(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     hard = "<difficult>1</difficult>"

@@ -22,6 +22,7 @@ from corpora.scenes import SHAPES
 from nlp.core.events import Event
 from vision.anchors import encode
 from vision.boxes import iou, paired_ciou
+from vision.detecting import Candidates
 from vision.detector import Config, Detector, detect, evaluate, train
 from vision.detector.batches import DetectionBatches, Examples
 from vision.detector.evaluation import mean_parts, score_items
@@ -80,7 +81,7 @@ def slow_loss(found: Any, boxes: Any, owned: Owned, judge: bool) -> list[float]:
                     classes -= math.log(right)
             chance = logistic(logits[0])
             objectness -= target * math.log(chance) + (1 - target) * math.log(1 - chance)
-    return [part / max(len(owner), 1) for part in (box, objectness, classes)]
+    return [part / max(len(owner), len(found)) for part in (box, objectness, classes)]
 
 
 @settings(max_examples=25, deadline=None)
@@ -100,6 +101,18 @@ def test_the_loss_is_its_definition(seed: int, count: int, judge: bool) -> None:
     assert [float(part) for part in parts] == pytest.approx(
         slow_loss(found, boxes, owned, judge), rel=1e-4, abs=1e-5
     )
+
+
+def test_pictures_that_show_nothing_weigh_the_same_however_many_they_are() -> None:
+    """A batch of them costs the mean of what each costs, not the sum."""
+    found = torch.randn(8, 50, 5 + 3, generator=torch.Generator().manual_seed(0))
+    none = torch.zeros(0, dtype=torch.int64)
+    owned = Owned(none, none, torch.zeros(0, 4), none)
+    whole = detection_loss(found, torch.zeros(0, 4), owned)
+    alone = [float(detection_loss(one[None], torch.zeros(0, 4), owned).objectness) for one in found]
+    assert float(whole.objectness) == pytest.approx(sum(alone) / 8)
+    assert float(whole.box) == float(whole.classes) == 0
+    assert alone[0] == pytest.approx(float(torch.nn.functional.softplus(found[0, :, 0]).sum()))
 
 
 def test_owners_that_say_their_boxes_cost_nothing() -> None:
@@ -171,11 +184,9 @@ class Fake:
 
     def eval(self) -> None: ...
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        return torch.full((len(pixels), 1, 6), 30.0)
-
-    def boxes(self, found: Tensor, height: int, width: int) -> Tensor:
-        return self.box.expand(len(found), 1, 4)
+    def candidates(self, pixels: Tensor) -> Candidates:
+        one = torch.ones(len(pixels), 1)
+        return Candidates(self.box.expand(len(pixels), 1, 4), one, 0 * one.long())
 
 
 @settings(max_examples=60, deadline=None)

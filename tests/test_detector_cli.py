@@ -117,10 +117,23 @@ def test_boxes_of_ones_own_and_a_line_of_json_per_event(run: Run) -> None:
     assert Detector.from_pretrained("new", "cpu").config.labels == ("thing",)
 
 
+def test_some_classes_by_their_names_where_the_data_has_numbers(run: Run) -> None:
+    rows = [f"{name},{number},4,4,40,40" for name in PICTURES for number in range(3)]
+    Path("own.csv").write_text("\n".join(["path,label,left,top,right,bottom", *rows, ""]))
+    few = (*OPTIONS, "--steps", 2, "--evaluate-every", 2, "--json", "--test", 0)
+    named = ("--validation", "own.csv", "--labels", "dog, cat")
+    ran = run("train-detector", "own.csv", ".", "-o", "new", *few, *named)
+    texts = [json.loads(line).get("text", "") for line in said(ran).splitlines()]
+    assert any(text.startswith("boxes of the class 2, left out: 3") for text in texts)
+    assert Detector.from_pretrained("new", "cpu").config.labels == ("dog", "cat")
+    assert "dog" in Path("new", "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["missing.csv"], "missing.csv"),
+        ([SAMPLE, "--labels", "circle,circle"], "labels are circle, circle: expected"),
         ([SAMPLE, "--size", "100"], "multiple of 32"),
         ([SAMPLE, "--backbone", "large"], "large"),
         ([SAMPLE, "--mosaic", "2"], "mosaic is 2"),

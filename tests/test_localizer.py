@@ -17,9 +17,9 @@ from corpora.errors import UsageError
 from corpora.scenes import scenes
 from vision.average_precision import overlaps
 from vision.boxes import convert
+from vision.detecting import Candidates
 from vision.images import Preparation
 from vision.localizer import Config, Localizer, SlidingWindow, WindowConfig, evaluate, train
-from vision.localizer.finding import Candidates
 from vision.localizer.model import label_row
 from vision.localizer.windows import BAD, CELLS, GOOD, window_classes
 

@@ -169,6 +169,29 @@ def test_no_boxes_and_wrong_shares() -> None:
         suppress(*nothing, iou=1.5)
 
 
+@pytest.mark.parametrize(
+    "scores",
+    [
+        torch.tensor([3, 250, 250, 0, 7], dtype=torch.uint8),
+        torch.tensor([3, -(1 << 40), 1 << 40, 3, 0]),
+        torch.tensor([0.0, -0.0, -1.5, 0.0, 1e-30]),
+        torch.tensor([0.1, 0.1 + 1e-15, -math.inf, 0.1, math.inf], dtype=torch.float64),
+        torch.tensor([-3.0, -3.0, 65504.0, -0.0, 0.0], dtype=torch.float16),
+        torch.tensor([0.5, 0.25, 0.75, 0.5, 0.5], requires_grad=True),
+    ],
+    ids=lambda scores: str(scores.dtype),
+)
+def test_scores_of_all_kinds_are_ordered(scores: Tensor) -> None:
+    """Apart from each other all stay, and of equal scores the first comes first."""
+    left = torch.arange(5.0) * 10
+    boxes = torch.stack([left, left, left + 5, left + 5], 1)
+    order = sorted(range(5), key=lambda place: -scores[place].item())
+    labels = torch.tensor([5, -(1 << 50), 1 << 50, 5, 0])
+    lowest = 0 if scores.dtype == torch.uint8 else -math.inf
+    assert suppress(boxes, scores, threshold=lowest).tolist() == order
+    assert suppress(boxes, scores, labels, threshold=lowest).tolist() == order
+
+
 def test_half_precision_is_widened() -> None:
     boxes, scores = crowd(50, 3)
     half = boxes.bfloat16()

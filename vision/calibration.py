@@ -29,6 +29,7 @@ from corpora.errors import UsageError, check_positive
 from nlp.core.classes.bootstrap import middle, resampled
 
 MOST_PAIRS = 500_000  # of different people; from more, so many are drawn
+ALIKE = 1e-4  # distances below it are of one picture: encoded twice it may differ by so much
 RATES = (0.1, 0.01, 0.001)  # false-accept rates at which TAR is told
 _RESAMPLES = 500
 
@@ -100,15 +101,16 @@ class Roc:
     def at(self, far: float) -> Point:
         """The largest threshold whose false-accept rate is at most `far`.
 
-        It lies in the middle between the last distance accepted and the first one rejected.
+        It lies in the middle between the last distance accepted and the first one rejected. Where
+        not even pairs that are 0 apart may be accepted, it is -inf, which no distance meets.
         """
         last = int(np.searchsorted(self.far, far + 1e-12, side="right")) - 1
         threshold = float(self.thresholds[last])
         if last + 1 < len(self.thresholds):
             above = float(self.thresholds[last + 1])
             # No distance is accepted: anything below the smallest one will do.
-            middle_way = above / 2 if last == 0 else (threshold + above) / 2
-            threshold = min(middle_way, float(np.nextafter(above, -np.inf)))
+            below = 0.0 if last == 0 and above > 0 else threshold
+            threshold = min((below + above) / 2, float(np.nextafter(above, -np.inf)))
         return Point(threshold, float(self.far[last]), float(self.tar[last]))
 
 
@@ -253,13 +255,15 @@ def calibrate(
         resamples: of the bootstrap.
 
     Raises:
-        UsageError: `far` is no rate, or see `roc`.
+        UsageError: `far` is no rate; more different pairs than it allows are of one picture under
+            two people, which no threshold tells apart; or see `roc`.
     """
     if not 0 < far < 1:
         raise UsageError(f"the wanted false-accept rate is {far}: expected between 0 and 1")
     check_positive(resamples=resamples)
     curve = roc(pairs)
     chosen, equal = curve.at(far), curve.equal_error
+    _check_different(pairs, chosen, far)
     same = int(pairs.same.sum())
     different = len(pairs.same) - same
     drawn = np.array(list(_drawn(pairs, chosen.threshold, rates, resamples, seed)))
@@ -284,6 +288,17 @@ def calibrate(
         roc=curve,
         remarks=(*pairs.remarks, *_remarks(far, chosen, different, people)),
     )
+
+
+def _check_different(pairs: Pairs, chosen: Point, far: float) -> None:
+    alike = np.flatnonzero(~pairs.same & (pairs.distances < ALIKE))
+    if len(alike) and not chosen.far:
+        first, second = pairs.first[alike[0]] + 1, pairs.second[alike[0]] + 1
+        raise UsageError(
+            f"pairs of different people that are 0 apart: {len(alike):,}, such as pictures {first} "
+            f"and {second}, so that no threshold has a false-accept rate of {far:.3g}; where one "
+            "picture stands under two people, take it out of one"
+        )
 
 
 def _drawn(

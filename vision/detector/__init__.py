@@ -22,10 +22,11 @@ kept.
 
 from __future__ import annotations
 
-from vision.detector.detecting import Detected, Found, detect
+from vision.detecting import detect
 from vision.detector.evaluation import evaluate
 from vision.detector.model import Config, DetectionBatch, Detector
 from vision.detector.training import Trained, train
+from vision.found import Detected, Found
 
 __all__ = [
     "Config",

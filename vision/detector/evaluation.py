@@ -13,9 +13,10 @@ from nlp.core.device import Precision
 from nlp.core.events import Event, Remark
 from nlp.core.training import Measured
 from vision.average_precision import DetectionScores, score_detections
-from vision.detector.detecting import Detected, detect
+from vision.detecting import detect
 from vision.detector.losses import Parts
 from vision.detector.model import Detector
+from vision.found import Detected
 from vision.images import load_many
 
 RESULT_COLUMNS = ("mAP@0.5", "mAP@0.5:0.95", "AR@100")
@@ -80,7 +81,7 @@ def evaluate(
     Args:
         model: a detector, or its folder.
         data, images, split: what `corpora.detections.read_detections` takes.
-        batch_size, precision: see `vision.detector.detecting.detect`.
+        batch_size, precision: see `vision.detecting.detect`.
         report: hears what was left out of the data.
 
     Raises:

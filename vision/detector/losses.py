@@ -1,7 +1,9 @@
 """What a detector's answers cost: how well boxes fit, objectness, classes.
 
 Each part is divided by the number of places that own a box, objectness too, whose sum goes over
-all places: nearly all of them hold nothing and are soon sure of it.
+all places: nearly all of them hold nothing and are soon sure of it. It is at least the number of
+pictures: a batch that shows little or nothing would else count as one box, and weigh as much more
+as it is empty.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def detection_loss(
         judge_overlap: an owner's objectness is to be the IoU of the two boxes, as they stand; else
             1. All others' is to be 0.
     """
-    count = max(len(owned.place), 1)
+    count = max(len(owned.place), len(found))
     own = found[owned.picture, owned.place]
     target = torch.zeros_like(found[..., 0])
     good = paired_iou(boxes.detach(), owned.boxes) if judge_overlap else boxes.new_ones(len(boxes))

@@ -19,8 +19,9 @@ from nlp.core.device import choose_device
 from nlp.core.recipe import Loss
 from vision.anchors import Choice, Grid, assign, decode
 from vision.backbone import Basic, ResNet, build
-from vision.detector.detecting import Detected, detect
+from vision.detecting import Candidates, detect
 from vision.detector.losses import Owned, Parts, detection_loss
+from vision.found import Detected
 from vision.images import Preparation
 
 KIND = "detector"
@@ -199,6 +200,13 @@ class Detector(nn.Module):
         )
         return decode(found[..., 1:5].float(), cells, anchors, strides)
 
+    def candidates(self, pixels: Tensor) -> Candidates:
+        """All places of each picture."""
+        found = self(pixels).float()
+        chances, labels = found[..., 5:].sigmoid().max(-1)
+        scores = found[..., 0].sigmoid() * chances
+        return Candidates(self.boxes(found, *pixels.shape[2:]), scores, labels)
+
     def parts(self, batch: DetectionBatch) -> Parts:
         """The parts of the loss of a batch, not weighted."""
         found = self(batch.pixels).float()
@@ -231,7 +239,7 @@ class Detector(nn.Module):
         return Loss(mean + config.class_weight * parts.classes, len(batch.pixels))
 
     def detect(self, images: Iterable[Any], **options: Any) -> Iterator[Detected]:
-        """What is in each picture; the options are those of `vision.detector.detecting.detect`."""
+        """What is in each picture; the options are those of `vision.detecting.detect`."""
         return detect(self, images, **options)
 
     def save_pretrained(self, folder: str | Path) -> None:

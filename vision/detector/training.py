@@ -44,6 +44,7 @@ def train(
     data: str | Path | None = None,
     images: str | Path | None = None,
     *,
+    labels: Sequence[str] | None = None,
     output: str | Path = "detector",
     validation: float | str | Path = 0.1,
     test: float | str | Path = 0.1,
@@ -93,6 +94,8 @@ def train(
     Args:
         data, images: what to read, see `corpora.detections.read_detections`; no data are the
             bundled generated scenes.
+        labels: the classes to learn, in this order, and the names of classes that the data has as
+            numbers; None learns all that it has.
         validation, test: fractions of the data, or sources of their own, where the data is not
             divided itself; a test of 0 is none.
         size: side in pixels of the square in which a whole picture lies, a multiple of 32.
@@ -152,7 +155,11 @@ def _run(run: Run) -> Trained:
     arguments = run.arguments
     source = arguments["data"] or SAMPLE
     parts, labels = divide_detections(
-        source, arguments["validation"], arguments["test"], images=arguments["images"]
+        source,
+        arguments["validation"],
+        arguments["test"],
+        images=arguments["images"],
+        labels=arguments["labels"],
     )
     preparation = _preparation(arguments)
     examples = _readable(run, parts.train, labels, "training", preparation.size)

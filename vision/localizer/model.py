@@ -27,9 +27,9 @@ from nlp.core.device import choose_device
 from nlp.core.recipe import Loss
 from vision.backbone import BackboneName, build
 from vision.boxes import area, clip, convert
+from vision.detecting import Candidates, detect
 from vision.found import Detected
 from vision.images import Preparation
-from vision.localizer.finding import Candidates, detect
 
 KIND = "localizer"
 _CELLS = 8  # rows and columns of the grid that the features are pooled to
@@ -150,9 +150,11 @@ class Localizer(nn.Module):
         boxes = convert(found[:, None, 1:5], "cxcywh", "xyxy") * pixels.shape[-1]
         return Candidates(boxes, found[:, :1].sigmoid() * chances, labels)
 
-    def detect(self, images: Iterable[Any], **options: Any) -> Iterator[Detected]:
-        """What is in each picture; the options are those of `vision.localizer.finding.detect`."""
-        return detect(self, images, **options)
+    def detect(
+        self, images: Iterable[Any], *, iou: float = 0.3, **options: Any
+    ) -> Iterator[Detected]:
+        """What is in each picture; the options are those of `vision.detecting.detect`."""
+        return detect(self, images, iou=iou, **options)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes the model's folder: `config.json` and `model.safetensors`."""

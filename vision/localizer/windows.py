@@ -26,9 +26,9 @@ from nlp.core.device import choose_device
 from nlp.core.recipe import Loss
 from vision.backbone import BackboneName, build
 from vision.boxes import iou
+from vision.detecting import Candidates, detect
 from vision.found import Detected
 from vision.images import Preparation
-from vision.localizer.finding import Candidates, detect
 
 KIND = "sliding-window"
 CELLS = 4  # rows and columns of the map that a window is
@@ -171,9 +171,11 @@ class SlidingWindow(nn.Module):
         boxes = self.windows.to(pixels.device).expand(len(pixels), -1, -1)
         return Candidates(boxes, scores, labels)
 
-    def detect(self, images: Iterable[Any], **options: Any) -> Iterator[Detected]:
-        """What is in each picture; the options are those of `vision.localizer.finding.detect`."""
-        return detect(self, images, **options)
+    def detect(
+        self, images: Iterable[Any], *, iou: float = 0.3, **options: Any
+    ) -> Iterator[Detected]:
+        """What is in each picture; the options are those of `vision.detecting.detect`."""
+        return detect(self, images, iou=iou, **options)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes the model's folder: `config.json` and `model.safetensors`."""

@@ -1,8 +1,12 @@
-"""Pictures in, what a simple detector finds in them out, in the same order and in their pixels."""
+"""Detection: pictures in, their boxes out in the same order, in the pixels of each picture.
+
+Pictures are read ahead in threads, many at a time are looked at as one batch; which pictures share
+a batch changes nothing. Each detector only tells its candidates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
@@ -10,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpora.errors import check_positive, check_probability
+from corpora.errors import UsageError, check_positive
+from nlp.core.device import Precision, choose_precision
 from vision.found import Detected, Found
 from vision.images import Picture, Preparation, Refused, load_many
-from vision.suppression import suppress
+from vision.suppression import suppress_batch
 
 
 class Candidates(NamedTuple):
@@ -28,7 +33,7 @@ class Model(Protocol):
     """What this needs of a detector."""
 
     @property
-    def labels(self) -> tuple[str, ...]: ...
+    def config(self) -> Any: ...
     @property
     def device(self) -> torch.device: ...
     @property
@@ -42,46 +47,53 @@ def detect(
     images: Iterable[Any],
     *,
     threshold: float = 0.25,
-    iou: float = 0.3,
+    iou: float = 0.5,
     most: int = 300,
-    batch_size: int = 32,
+    batch_size: int = 16,
+    precision: Precision = "float32",
     threads: int = 4,
     refused: Callable[[Refused], None] | None = None,
 ) -> Iterator[Detected]:
     """What is in each picture.
 
     Args:
-        images: what `vision.images.read` takes each of.
+        images: what `vision.images.read` takes each of: paths, files' bytes, pixels, scenes.
         threshold: boxes less sure than that are left out, before anything else.
         iou: of two boxes of a class that overlap more, the less sure one is left out.
         most: boxes of a picture, the surest.
+        precision: what matrices are multiplied in. In bfloat16, where the device has it (auto
+            finds out), the last digits may depend on which pictures are in a batch.
         threads: that read pictures ahead.
-        refused: hears of each picture that cannot be read, which is then left out; None: the first
-            one is an error.
+        refused: hears of each picture that cannot be read, which is then left out; None: the
+            first one is an error.
 
     Raises:
         UsageError: a count below 1, a share that is none, or a picture that cannot be read.
     """
     check_positive(most=most, batch_size=batch_size, threads=threads)
-    check_probability(threshold=threshold, iou=iou)
+    for name, share in (("threshold", threshold), ("iou", iou)):
+        if not 0 <= share <= 1:
+            raise UsageError(f"{name} is {share}: expected 0 to 1")
+    dtype = choose_precision(precision, model.device)
     model.eval()
     pictures = load_many(images, model.preparation, threads=threads, refused=refused)
     while batch := list(islice(pictures, batch_size)):
         pixels = torch.stack([picture.pixels for picture in batch]).to(model.device)
         with torch.inference_mode():
-            boxes, scores, labels = model.candidates(pixels)
-            for row, picture in enumerate(batch):
-                sure = scores[row] > threshold
-                own = boxes[row][sure], scores[row][sure], labels[row][sure]
-                kept = suppress(*own, iou=iou, most=most)
-                yield _told(picture, model.labels, *(part[kept].cpu() for part in own))
+            with torch.autocast(pixels.device.type, dtype=dtype, enabled=dtype != torch.float32):
+                places = model.candidates(pixels)
+            kept = suppress_batch(
+                *(part.unbind() for part in places), iou=iou, threshold=threshold, most=most
+            )
+        for row, (picture, own) in enumerate(zip(batch, kept, strict=True)):
+            yield _told(picture, model.config.labels, *(part[row][own].cpu() for part in places))
 
 
 def _told(
-    picture: Picture, names: tuple[str, ...], boxes: Tensor, scores: Tensor, labels: Tensor
+    picture: Picture, names: Sequence[str], boxes: Tensor, scores: Tensor, labels: Tensor
 ) -> Detected:
     place = picture.placement
-    inside = np.clip(place.to_picture(boxes.double().numpy()), 0, [place.width, place.height] * 2)
+    inside = np.clip(place.to_picture(boxes.numpy()), 0, [place.width, place.height] * 2)
     rows = zip(labels.tolist(), scores.tolist(), inside.tolist(), strict=True)
     # What lies in the bars beside the picture has nothing left.
     found = tuple(
