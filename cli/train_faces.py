@@ -54,7 +54,7 @@ def train_faces(
     rotation: Annotated[float, option("Turn them up to so many degrees.", PICTURES)] = 20.0,
     shift: Annotated[float, option("Shift them up to so much of a side.", PICTURES)] = 0.1,
     backbone: Annotated[
-        str, option("What sees: small, resnet18, resnet50 or vgg16.", MODEL)
+        str, option("What sees: gradients, small, coarse, resnet18, resnet50 or vgg16.", MODEL)
     ] = "small",
     weights: Annotated[
         str | None,
@@ -66,6 +66,9 @@ def train_faces(
         bool, option("A face and its mirror image are both looked at.", MODEL)
     ] = True,
     dropout: Annotated[float, option("Of what the last layer reads.", REGULARISATION)] = 0.4,
+    whitening: Annotated[
+        bool, option("Fit the last layer anew by how one person's pictures differ.", MODEL)
+    ] = False,
     objective: Annotated[
         str, option("arcface (softmax with a margin) or triplet.", OPTIMISATION)
     ] = "arcface",

@@ -166,6 +166,10 @@ def test_a_collapse_is_told_and_explained() -> None:
     assert "one point" in told
     assert "margin 0.2" in told
     assert "\n" not in told
+    other = collapse(point, people, 0.2, "arcface")
+    assert other is not None
+    assert "softmax" in other
+    assert "triplet" not in other
     # What it says is so: each triplet costs the margin, and there is no way out.
     same = torch.ones(12, 3, dtype=torch.float64).div(3**0.5).requires_grad_()
     found = triplet_loss(same, people, mining="hard", margin=0.2)

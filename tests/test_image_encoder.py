@@ -119,20 +119,22 @@ def opened(features: int, heads: int) -> Context:
 def test_cells_look_at_each_other_by_the_equation() -> None:
     context, states = opened(8, 2), torch.randn(1, 5, 8)
     normal = context.norms[0](states[0])
-    query, key, value = context.asked(normal).view(5, 3, 2, 2).unbind(1)  # [cells, heads, 2]
+    parts = context.asked(normal).view(5, 5, 2)  # [cells, parts, 2]
+    values, alike, keys, queries = parts[:, :2], parts[:, 2], parts[:, 3], parts[:, 4]
     told = torch.zeros(5, 2, 2)
     for cell in range(5):
-        for head in range(2):
-            for other in range(5):
-                score = (
-                    query[cell, head] @ key[other, head] / math.sqrt(2) + context.bias[head, 0, 0]
-                )
-                told[cell, head] += score.clamp(0, 1) * value[other, head] / math.sqrt(5)
+        for other in range(5):
+            cosine = torch.cosine_similarity(alike[cell], alike[other], dim=0)
+            likeness = 2 * cosine - 1 + context.bias[0, 0, 0]
+            score = queries[cell] @ keys[other] / math.sqrt(2) + context.bias[1, 0, 0]
+            for head, weight in enumerate((likeness, score)):
+                told[cell, head] += weight.clamp(0, 1) * values[other, head] / math.sqrt(5)
     expected = states[0] + context.told(told.flatten(1))
     expected = expected + context.output(context.hidden(context.norms[1](expected)).relu())
     torch.testing.assert_close(context(states)[0], expected)
-    with pytest.raises(UsageError, match="multiple of 8"):
-        Context(12, 4)
+    for features, heads in ((12, 4), (12, 3)):
+        with pytest.raises(UsageError, match="an even number of heads"):
+            Context(features, heads)
 
 
 def test_equal_cells_are_counted() -> None:

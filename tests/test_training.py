@@ -71,6 +71,7 @@ def run(
     batches: Any = None,
     evaluate: Callable[[], float] | None = None,
     report: Callable[[Event], None] = lambda event: None,
+    grows: float = 0.0,
     resume: bool = False,
     **recipe: Any,
 ) -> tuple[nn.Module, Outcome]:
@@ -84,6 +85,7 @@ def run(
         recipe=Recipe(**{**settings, "precision": "float32", **recipe}),
         folder=folder,
         evaluate=evaluate or (lambda: float(model.loss(held_out).mean)),  # type: ignore[operator]
+        grows=grows,
         report=report,
         resume=resume,
     )
@@ -307,6 +309,23 @@ def test_a_validation_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> No
     with pytest.raises(Diverged, match="the validation loss is nan at step 8"):
         run(tmp_path, evaluate=answers(1.0, math.nan), evaluate_every=4)
     assert [row["step"] for row in rows_of(tmp_path) if "validation_loss" in row] == [4]
+
+
+class Harder(Line):
+    """Of which a hundred nats more are asked from the second step on."""
+
+    asked = 0.0
+
+    def loss(self, batch: Batch, carry: tuple[Tensor, ...] | None = None) -> Loss:
+        found = super().loss(batch, carry)
+        mean, self.asked = found.mean + self.asked, 100.0
+        return found._replace(mean=mean)
+
+
+def test_a_loss_that_is_known_to_grow_does_not_explode(tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match="rose to"):
+        run(tmp_path / "unknown", Harder(), log_every=2, evaluate=lambda: 1.0)
+    run(tmp_path / "known", Harder(), log_every=2, evaluate=lambda: 1.0, grows=100.0)
 
 
 def test_an_exploding_loss_stops_the_run(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from math import pi
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from corpora.errors import UsageError, check_positive
 from nlp.core.encoder import Memory
@@ -40,12 +41,16 @@ def places(grid: Grid, device: torch.device | None = None) -> Tensor:
 class Context(nn.Module):
     """Cells that look at each other: what each is, next to what all the others are.
 
-        s_i + V sum_j clamp(q_i . k_j / sqrt(d) + b, 0, 1) v_j / sqrt(n),  of n cells
+        s_i + V sum_j w_ij v_j / sqrt(n),  of n cells
+        w_ij = clamp(q_i . k_j / sqrt(d) + b, 0, 1)      in half of the heads
+        w_ij = clamp(2 cos(k_i, k_j) - 1 + b, 0, 1)      in the others: how alike two cells are
 
     The weights of a cell do not add up to 1, as with the rectifier of Wortsman, Lee, Gilmer and
     Kornblith (2023, "Replacing softmax with ReLU in Vision Transformers"). What softmax reads of
     two equal things is what it reads of one; a sum tells how many there are. What is not alike
     enough weighs nothing, and nothing more than 1: unbounded weights made training explode.
+    That queries ask for what is equal to the cell itself has to be learned, and takes longer than
+    all else of counting; likeness needs no learning (Shechtman and Irani 2007, self-similarity).
 
     Args:
         features: of a cell.
@@ -54,11 +59,14 @@ class Context(nn.Module):
 
     def __init__(self, features: int, heads: int = 4) -> None:
         super().__init__()
-        if features % (2 * heads):
-            raise UsageError(f"features are {features}: expected a multiple of {2 * heads}")
+        if heads % 2 or features % (2 * heads):
+            raise UsageError(
+                f"features are {features}, heads {heads}: expected an even number of heads, and "
+                f"features a multiple of {2 * heads}"
+            )
         self.heads = heads
         self.norms = nn.ModuleList(nn.LayerNorm(features) for _ in range(2))
-        self.asked = nn.Linear(features, 3 * features // 2)  # queries, keys and values
+        self.asked = nn.Linear(features, 5 * features // 4)  # values, keys, half as many queries
         self.bias = nn.Parameter(torch.zeros(heads, 1, 1))
         self.told = nn.Linear(features // 2, features)
         self.hidden, self.output = nn.Linear(features, features), nn.Linear(features, features)
@@ -69,9 +77,12 @@ class Context(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """`[batch, cells, features]` of such."""
         batch, cells, _ = states.shape
-        parts = self.asked(self.norms[0](states)).view(batch, cells, 3, self.heads, -1)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
-        scores = queries @ keys.transpose(2, 3) * queries.shape[3] ** -0.5
+        half = self.heads // 2
+        parts = self.asked(self.norms[0](states)).view(batch, cells, 5 * half, -1).transpose(1, 2)
+        values, alike, keys, queries = parts.split([self.heads, half, half, half], dim=1)
+        alike = F.normalize(alike.float(), dim=3)
+        likeness = 2 * (alike @ alike.mT) - 1
+        scores = torch.cat([likeness, queries @ keys.mT * keys.shape[3] ** -0.5], 1)
         read = (scores + self.bias).clamp(0, 1) @ values * cells**-0.5  # [batch, heads, cells, ...]
         states = states + self.told(read.transpose(1, 2).flatten(2))
         return states + self.output(self.hidden(self.norms[1](states)).relu())

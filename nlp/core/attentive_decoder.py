@@ -109,6 +109,9 @@ class AttentiveDecoder(nn.Module):
             else Attention(attention, hidden_size, memory_size, coverage=coverage)
         )
         self.gate = nn.Linear(hidden_size, 1) if gate else None
+        if self.gate is not None:
+            # Open, as good as not there: half open at first, what is read is learned far later.
+            nn.init.constant_(self.gate.bias, 3.0)
         self.feeds = size if input_feeding else 0
         self.covers = coverage
         self.lower = Recurrent(

@@ -81,6 +81,7 @@ def fit(
     evaluate: Callable[[], float | Measured],
     in_units: Callable[[float, str], Mapping[str, float]] = lambda loss, split: {},
     sample: Callable[[], str] | None = None,
+    grows: float = 0.0,
     report: Callable[[Event], None] = lambda event: None,
     resume: bool = False,
 ) -> Outcome:
@@ -92,6 +93,8 @@ def fit(
             which the best is chosen instead.
         in_units: a loss on "train" or "validation" in the task's own units, say perplexity.
         sample: something the model makes, reported after each evaluation.
+        grows: by how much an untrained model's loss grows after the first step, where more and more
+            is asked of it: so much more is no explosion yet.
         report: hears what happens.
         resume: goes on from the state in `folder`.
 
@@ -101,7 +104,7 @@ def fit(
     """
     with torch.random.fork_rng(), interruptible() as interrupted:
         torch.manual_seed(recipe.seed)
-        run = _Run(model, batches, recipe, folder, evaluate, in_units, sample, report)
+        run = _Run(model, batches, recipe, folder, evaluate, in_units, sample, grows, report)
         run.begin(resume)
         ended = run.train(interrupted)
         run.keep_best(over=ended != "interrupted")
@@ -144,9 +147,10 @@ class _Run:
         evaluate: Callable[[], float | Measured],
         in_units: Callable[[float, str], Mapping[str, float]],
         sample: Callable[[], str] | None,
+        grows: float,
         report: Callable[[Event], None],
     ) -> None:
-        self.batches, self.recipe, self.folder = batches, recipe, folder
+        self.batches, self.recipe, self.folder, self.grows = batches, recipe, folder, grows
         self.evaluate, self.in_units, self.sample, self.report = evaluate, in_units, sample, report
         self.accelerator = start_accelerator(recipe.precision, recipe.device, recipe.accumulate)
         self.device = self.accelerator.device
@@ -306,7 +310,7 @@ class _Run:
 
     def too_high(self) -> float:
         """A loss no sound run comes to: twice that of the untrained model."""
-        return 2 * max(self.counters.first_loss or 1.0, 1.0)
+        return 2 * max((self.counters.first_loss or 1.0) + self.grows, 1.0)
 
     def diverge(self, happened: str) -> NoReturn:
         counters = self.counters

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from math import prod
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -81,7 +82,9 @@ class Caption:
         1 in all; None without attention."""
         if self.piece_weights is None:
             return None
-        cells = self.piece_weights.reshape(len(self.pieces), -1)
+        cells = self.piece_weights.reshape(
+            len(self.piece_weights), prod(self.piece_weights.shape[1:])
+        )
         own = [[cell] for cell in range(cells.shape[1])]
         words = merge_pieces(cells, own, self._words[1])
         return words.reshape(len(words), *self.piece_weights.shape[1:])

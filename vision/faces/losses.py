@@ -93,7 +93,9 @@ def mean_distance(vectors: Tensor, people: Tensor) -> float:
     return float(squared_distances(vectors)[other].mean()) if other.any() else math.nan
 
 
-def collapse(vectors: Tensor, people: Tensor, margin: float) -> str | None:
+def collapse(
+    vectors: Tensor, people: Tensor, margin: float, objective: Objective = "triplet"
+) -> str | None:
     """One line that explains a collapse to a single point, None where there is none.
 
     An encoder that maps every face to the same point makes all distances 0: each triplet costs
@@ -103,9 +105,17 @@ def collapse(vectors: Tensor, people: Tensor, margin: float) -> str | None:
     distance = mean_distance(vectors.detach().float(), people)
     if not distance < COLLAPSED:
         return None
-    return (
+    found = (
         f"all faces are encoded as one point (mean squared distance of different people "
-        f"{distance:.1g}): every triplet costs the margin {margin:g} and teaches nothing any more; "
-        "mine semi-hard or random triplets instead of hard ones, lower the learning rate, or train "
-        "with arcface first"
+        f"{distance:.1g}): "
+    )
+    if objective == "arcface":
+        return found + (
+            "the margin softmax cannot tell them apart; lower the learning rate or the margin, or "
+            "let the margin grow for longer"
+        )
+    return found + (
+        f"every triplet costs the margin {margin:g} and teaches nothing any more; mine semi-hard "
+        "or random triplets instead of hard ones, lower the learning rate, or train with arcface "
+        "first"
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -19,13 +19,15 @@ from corpora.errors import UsageError, check_choice, check_positive, check_proba
 from nlp.core import checkpoint
 from nlp.core.device import choose_device
 from nlp.core.recipe import Loss
-from vision.backbone import build
+from vision.backbone import Backbone, BackboneName, build
 from vision.faces.aligned import Landmarks, aligned
+from vision.faces.gradients import Gradients
 from vision.faces.losses import Objective, margin_softmax, triplet_loss
 from vision.faces.mining import Mining
 from vision.images import Preparation, Refused, load_many
 
 KIND = "faces"
+FaceBackbone = Literal["gradients", BackboneName]
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Config:
     """What a face encoder is built from."""
 
     people: int  # that it is trained on; arcface has a centre for each
-    backbone: str = "small"  # see `vision.backbone.build`
+    backbone: FaceBackbone = "small"  # see `vision.faces.gradients` and `vision.backbone.build`
     preparation: Preparation = field(default_factory=lambda: Preparation(96, resize="stretch"))
     embedding_size: int = 128
     align: bool = False  # it was trained on faces turned by their landmarks
@@ -54,6 +56,7 @@ class Config:
             scale=self.scale,
         )
         check_probability(dropout=self.dropout)
+        check_choice("backbone", self.backbone, FaceBackbone)
         check_choice("objective", self.objective, Objective)
         if self.mining not in get_args(Mining):
             raise UsageError(
@@ -90,7 +93,8 @@ class FaceEncoder(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.backbone = build(config.backbone)  # type: ignore[arg-type]
+        self.backbone: Backbone | Gradients
+        self.backbone = Gradients() if config.backbone == "gradients" else build(config.backbone)
         features = self.backbone.features * config.cells**2
         self.before = nn.BatchNorm1d(features)
         self.output = nn.Linear(features, config.embedding_size, bias=False)
@@ -128,10 +132,14 @@ class FaceEncoder(nn.Module):
         """Prepared pictures `[faces, 3, size, size]` and the numbers of their people."""
         return FaceBatch(pixels, torch.tensor(list(people)), torch.tensor(float(warmth)))
 
+    def features(self, pixels: Tensor) -> Tensor:
+        """What the backbone sees in each cell, `[faces, features * cells ** 2]`."""
+        return F.adaptive_avg_pool2d(self.backbone(pixels), self.config.cells).flatten(1)
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Unit vectors `[faces, embedding_size]` of prepared pictures."""
-        features = F.adaptive_avg_pool2d(self.backbone(pixels), self.config.cells).flatten(1)
-        features = F.dropout(self.before(features), self.config.dropout, self.training)
+        features = self.before(self.features(pixels))
+        features = F.dropout(features, self.config.dropout, self.training)
         vectors: Tensor = self.after(self.output(features))
         return F.normalize(vectors.float())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import sin
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,10 +31,12 @@ from vision.faces.evaluation import (
     result_row,
     score_portraits,
 )
+from vision.faces.gradients import Gradients
 from vision.faces.losses import Objective, collapse
 from vision.faces.mining import Mining
-from vision.faces.model import Config, FaceEncoder
+from vision.faces.model import Config, FaceBackbone, FaceEncoder
 from vision.faces.people import divide_people
+from vision.faces.whitening import whiten
 from vision.images import Preparation, Refused, Squares, left_out
 from vision.picture_preparation import Resize
 
@@ -66,13 +69,14 @@ def train(
     jitter: float = 0.4,
     rotation: float = 20.0,
     shift: float = 0.1,
-    backbone: str = "small",
+    backbone: FaceBackbone = "small",
     weights: str | Path | None = None,
     align: bool = False,
     embedding_size: int = 128,
     cells: int = 4,
     mirrored: bool = True,
     dropout: float = 0.4,
+    whitening: bool = False,
     objective: Objective = "arcface",
     mining: Mining = "semi-hard",
     margin: float = 0.5,
@@ -117,8 +121,12 @@ def train(
         align: turns faces by their landmarks, which the data then has to have, see
             `vision.faces.aligned`.
         flip ... shift: how pictures are changed while training, see `vision.augment.Augmentation`.
-        backbone, weights: see `vision.backbone.build` and `load_weights`.
+        backbone, weights: see `vision.backbone.build` and `load_weights`; gradients, which suits
+            a few dozen people, is `vision.faces.gradients` and has no published weights.
         embedding_size ... scale: see `vision.faces.Config`.
+        whitening: the last layer is fitted anew at the end by how pictures of one person differ,
+            see `vision.faces.whitening`: for a few dozen people, and an embedding of some hundred
+            numbers. The scores while training are of the layer before.
         margin_steps: batches over which arcface's margin grows from 0: training may diverge where
             the whole margin is asked of an encoder that knows nothing.
         people_per_batch, pictures_per_person: a batch is so many groups of so many pictures.
@@ -153,6 +161,8 @@ def _check(arguments: Mapping[str, Any]) -> None:
     check_training({**arguments, "batch_size": groups[0] * groups[1]})
     config_of(Config, arguments, people=1, preparation=_preparation(arguments))
     _augmentation(arguments)
+    if arguments["backbone"] == "gradients" and arguments["weights"] is not None:
+        raise UsageError("there are no published weights of the backbone gradients: give none")
     if arguments["margin_steps"] < 0:
         raise UsageError(f"margin_steps is {arguments['margin_steps']}: expected 0 or more")
 
@@ -194,6 +204,7 @@ def _run(run: Run) -> Trained:
     )
     recipe = Recipe.of(arguments, len(batches))
     if not run.goes_on and arguments["weights"] is not None:
+        assert not isinstance(model.backbone, Gradients)  # refused before
         run.tell(*load_weights(model.backbone, arguments["weights"]))
     model.save_config(run.path)
     run.place(model, "a face encoder")
@@ -201,7 +212,7 @@ def _run(run: Run) -> Trained:
 
     def look() -> Measured:
         vectors = torch.cat([model.vectors(part) for part in pixels.split(AT_ONCE)])
-        explained = collapse(vectors, whose, config.margin)
+        explained = collapse(vectors, whose, config.margin, config.objective)
         if explained is not None and not told:  # once is enough
             told.append(explained)
             run.tell(explained)
@@ -213,9 +224,17 @@ def _run(run: Run) -> Trained:
         recipe=recipe,
         folder=run.path,
         evaluate=look,
+        # An untrained cosine is 0, and with the margin it is -sin(margin).
+        grows=config.scale * sin(config.margin) if config.objective == "arcface" else 0.0,
         report=run.report,
         resume=run.goes_on,
     )
+    if outcome.ended != "interrupted" and arguments["whitening"]:
+        count = whiten(
+            model, squares, batches.people.tolist(), batches.augmentation, seed=arguments["seed"]
+        )
+        checkpoint.save_weights(model, run.path)
+        run.tell(f"the last layer was fitted anew to {count:,} pictures, changed as for training")
     result = None
     if outcome.ended != "interrupted" and parts.test:
         result = score_portraits(model, parts.test, report=run.report)
