@@ -26,7 +26,8 @@ demo-translator: $(READY)  ## learn an invented language, translate, show what w
 
 demo-captioner: $(READY)  ## learn to say what is in drawn pictures, show where each word looked
 	$(BIN)/unrolled train-captioner generated-scenes:6000 --output demo-captioner --overwrite \
-		--backbone coarse --batch-size 32 --captions-per-image 5 --minutes 4
+		--backbone coarse --batch-size 48 --captions-per-image 3 --learning-rate 0.0025 \
+		--minutes 4
 	$(BIN)/python -c "from corpora.scenes import draw, scenes; from PIL import Image; \
 		[Image.fromarray(draw(scene)).save(f'demo-captioner/{number}.png') \
 		for number, scene in enumerate(scenes(seed=2026, count=3), 1)]"

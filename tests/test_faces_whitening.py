@@ -76,18 +76,21 @@ def test_an_encoder_is_whitened_in_its_last_layer() -> None:
     people = [2, 0, 1] * 4
     torch.manual_seed(0)
     model = FaceEncoder(Config(3, preparation=preparation, cells=2, embedding_size=6)).eval()
+    torch.nn.init.constant_(model.before.weight, 2.0)  # as if trained
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     squares = Squares(list(pictures), preparation)
     assert whiten(model, squares, people, Augmentation()) == 12 * COPIES
     changed = {n for n, part in model.state_dict().items() if not torch.equal(part, before[n])}
-    assert changed == {"output.weight", "after.running_mean"}
-    # Unchanged copies are fitted as the pictures themselves are.
+    assert changed == {"before.weight", "output.weight", "after.running_mean"}
+    # Unchanged copies are fitted as the pictures themselves are: each and its mirror image.
     with torch.no_grad():
-        seen = model.before(model.features(preparation.normalize(squares[range(12)])))
+        pixels = preparation.normalize(squares[range(12)])
+        features = model.features(pixels)
+        seen = (features + model.features(pixels.flip(3))) / 2
         torch.manual_seed(0)
         mean, projection = within_person_whitening(seen, torch.tensor(people), 6)
-        wanted = F.normalize((seen - mean) @ projection.T)
-        found = model(preparation.normalize(squares[range(12)]))
+        wanted = F.normalize((features - mean) @ projection.T)
+        found = model(pixels)
     torch.testing.assert_close(found @ found.T, wanted @ wanted.T, atol=1e-3, rtol=1e-3)
 
 
@@ -115,7 +118,7 @@ def test_training_ends_with_whitening(tmp_path: Path) -> None:
         if not torch.equal(tensor, trained.model.state_dict()[name])
     }
     assert different >= {"output.weight"}
-    assert all(name.startswith(("output.", "after.")) for name in different)
+    assert all(name.startswith(("before.", "output.", "after.")) for name in different)
 
 
 # ── gradients ───────────────────────────────────────────────────────────────────────────────────

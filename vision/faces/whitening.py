@@ -38,6 +38,9 @@ def whiten(
 ) -> int:
     """Replaces the last layer of a trained model, and tells of how many pictures it was fitted.
 
+    What it reads is no longer scaled, for the fit does that; where the encoder looks at a face and
+    its mirror image, it is fitted to the means of both.
+
     Arcface's centres are of the layer that was there before.
 
     Args:
@@ -53,11 +56,15 @@ def whiten(
     chance = torch.Generator().manual_seed(seed)
     seen = torch.empty(len(rows), features)
     model.eval()
+    model.before.reset_parameters()  # how much a feature varies tells what it is worth
     parts = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
     for number, pixels in enumerate(squares.batches(parts)):
         changed = model.preparation.normalize(augmentation(pixels, chance)).to(model.device)
+        found = model.before(model.features(changed))
+        if model.config.mirrored:
+            found = (found + model.before(model.features(changed.flip(3)))) / 2
         start = number * AT_ONCE
-        seen[start : start + len(changed)] = model.before(model.features(changed)).float().cpu()
+        seen[start : start + len(changed)] = found.float().cpu()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         mean, projection = within_person_whitening(
